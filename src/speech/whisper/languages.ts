@@ -127,3 +127,8 @@ export function languageCode(given: string): string | undefined {
   const region = /^([a-z]{2,3})[-_][a-z0-9]+$/.exec(wanted);
   return region !== null && Object.hasOwn(LANGUAGES, region[1]!) ? region[1] : undefined;
 }
+
+/** The English name of a code, as OpenAI's API answers it; the code itself when it has none. */
+export function languageName(code: string): string {
+  return LANGUAGES[code] ?? code;
+}

@@ -1,0 +1,20 @@
+/**
+ * Entry of a process that converts one checkpoint and ends: the conversion holds the CPU for seconds and takes twice the model in
+ * memory, which must be no other process's trouble. Arguments: source, target, compute type. Sends one message:
+ * `{}`, or `{ error: WireError }`.
+ */
+import { toWireError } from './base/errors.ts';
+import type { ComputeType } from './graphs/layers.ts';
+import { convertWhisper } from './speech/whisper/convert.ts';
+
+const [source, target, computeType] = process.argv.slice(2);
+process.on('disconnect', () => process.exit(1));
+
+convertWhisper(source!, target!, computeType as ComputeType).then(
+  () => end({}),
+  (thrown: unknown) => end({ error: toWireError(thrown) }),
+);
+
+function end(answer: unknown): void {
+  process.send!(answer, () => process.disconnect());
+}

@@ -1,0 +1,169 @@
+/** OpenAI's POST /v1/audio/transcriptions and /v1/audio/translations. */
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import { AppError } from '../base/errors.ts';
+import { toSrt, toText, toVtt } from '../speech/formats.ts';
+import type { SpeechRequest } from '../speech/service.ts';
+import type { SpeechTask, Transcript } from '../speech/transcript.ts';
+import { languageName } from '../speech/whisper/languages.ts';
+import { booleanField, keepAliveField, numberField, parseForm } from './form.ts';
+import { requestSignal } from './request-signal.ts';
+import type { Services } from './services.ts';
+import { receiveUpload, type Upload } from './uploads.ts';
+
+const RESPONSE_FORMATS = ['json', 'text', 'srt', 'verbose_json', 'vtt'] as const;
+type ResponseFormat = (typeof RESPONSE_FORMATS)[number];
+
+const sharedFields = {
+  model: z.string().min(1).describe('A model of this server, such as whisper-base-int8, or whisper-1 for the default.'),
+  prompt: z.string().max(10_000).optional().describe('Words or a text whose style and spelling to follow.'),
+  response_format: z.enum(RESPONSE_FORMATS, { error: `expected one of ${RESPONSE_FORMATS.join(', ')}` }).default('json'),
+  temperature: numberField({ min: 0, max: 1 }).optional().describe('0 or left out: retried at rising temperatures when a result looks wrong.'),
+  keep_alive: keepAliveField().optional().describe('How long the model stays loaded: -1, 0, seconds or "5m". Percept only.'),
+  beam_size: numberField({ min: 1, max: 20, whole: true }).optional().describe('Hypotheses followed at once. Percept only.'),
+};
+
+export const transcriptionForm = z.object({
+  ...sharedFields,
+  language: z.string().min(1).optional().describe('ISO 639-1 code, such as en; left out: detected.'),
+  timestamp_granularities: z.array(z.enum(['segment', 'word'], { error: 'expected segment or word' })).optional(),
+  stream: booleanField().optional(),
+  include: z.array(z.string()).optional(),
+  chunking_strategy: z.string().optional().describe('auto, or a JSON object of type server_vad.'),
+});
+
+export const translationForm = z.object(sharedFields);
+
+export function registerOpenaiAudio(app: FastifyInstance, services: Services): void {
+  app.post('/v1/audio/transcriptions', {
+    config: { form: transcriptionForm, summary: 'Transcribe a recording' },
+    handler: (request, reply) => answer(request, reply, { services, task: 'transcribe' }),
+  });
+  app.post('/v1/audio/translations', {
+    config: { form: translationForm, summary: 'Translate a recording into English' },
+    handler: (request, reply) => answer(request, reply, { services, task: 'translate' }),
+  });
+}
+
+async function answer(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { services, task }: { services: Services; task: SpeechTask },
+): Promise<FastifyReply> {
+  const { options, speech } = services;
+  const signal = requestSignal(request, reply);
+  const turn = speech.admit();
+  let upload: Upload | undefined;
+  try {
+    const limits = { directory: options.uploadDirectory, maxUploadBytes: options.maxUploadBytes, fileField: 'file', signal };
+    upload = await receiveUpload(request, limits);
+    const { wanted, format } = parseRequest(upload, task);
+    await speech.check(wanted);
+    const transcript = await speech.transcribe(upload.path, wanted, { signal });
+    return send(reply, transcript, format);
+  } finally {
+    turn.release();
+    await upload?.remove();
+  }
+}
+
+function parseRequest(upload: Upload, task: SpeechTask): { wanted: SpeechRequest; format: ResponseFormat } {
+  const form = task === 'translate' ? { ...parseForm(upload.fields, translationForm), language: undefined } : parseTranscription(upload);
+  const wanted: SpeechRequest = {
+    model: form.model,
+    task,
+    language: form.language,
+    prompt: form.prompt,
+    temperature: form.temperature,
+    beamSize: form.beam_size,
+    keepAliveSeconds: form.keep_alive,
+    vad: 'chunking_strategy' in form ? parseChunking(form.chunking_strategy) : undefined,
+  };
+  return { wanted, format: form.response_format };
+}
+
+function parseTranscription(upload: Upload) {
+  const form = parseForm(upload.fields, transcriptionForm);
+  const unsupported = (param: string, message: string) => new AppError('unsupported_parameter', message, { param });
+  if (form.timestamp_granularities?.includes('word')) {
+    throw unsupported('timestamp_granularities', 'Word timestamps are not available in this version; ask for "segment".');
+  }
+  if (form.timestamp_granularities !== undefined && form.response_format !== 'verbose_json') {
+    throw new AppError('invalid_request', 'timestamp_granularities needs response_format=verbose_json.', { param: 'timestamp_granularities' });
+  }
+  if (form.stream === true) throw unsupported('stream', 'Streaming is not available in this version; leave "stream" out.');
+  if (form.include !== undefined) throw unsupported('include', 'Token log probabilities are not available; leave "include" out.');
+  return form;
+}
+
+const serverVad = z.strictObject({
+  type: z.literal('server_vad'),
+  threshold: z.number().min(0).max(1).optional(),
+  prefix_padding_ms: z.number().min(0).max(10_000).optional(),
+  silence_duration_ms: z.number().min(0).max(60_000).optional(),
+});
+
+/** `auto` is what Percept does anyway; an object tunes its voice activity detection. */
+function parseChunking(text: string | undefined): SpeechRequest['vad'] {
+  if (text === undefined || text === 'auto') return undefined;
+  try {
+    const given = serverVad.parse(JSON.parse(text));
+    return {
+      enabled: true,
+      ...(given.threshold === undefined ? {} : { threshold: given.threshold }),
+      ...(given.prefix_padding_ms === undefined ? {} : { padMs: given.prefix_padding_ms }),
+      ...(given.silence_duration_ms === undefined ? {} : { minSilenceMs: given.silence_duration_ms }),
+    };
+  } catch (cause) {
+    throw new AppError(
+      'invalid_request',
+      'The field "chunking_strategy" is not valid: expected "auto", or a JSON object {"type": "server_vad", "threshold": 0..1, "prefix_padding_ms", "silence_duration_ms"}.',
+      { param: 'chunking_strategy', cause },
+    );
+  }
+}
+
+function send(reply: FastifyReply, transcript: Transcript, format: ResponseFormat): FastifyReply {
+  const plain = (body: string, type: string) => reply.type(`${type}; charset=utf-8`).send(body);
+  switch (format) {
+    case 'json':
+      return reply.send({ text: transcript.text, usage: usageOf(transcript) });
+    case 'verbose_json':
+      return reply.send(toVerboseJson(transcript));
+    case 'text':
+      return plain(toText(transcript), 'text/plain');
+    case 'srt':
+      return plain(toSrt(transcript), 'text/plain');
+    case 'vtt':
+      return plain(toVtt(transcript), 'text/vtt');
+    default:
+      throw new Error(`Unknown format ${format satisfies never}.`);
+  }
+}
+
+function usageOf(transcript: Transcript) {
+  return { type: 'duration', seconds: Math.ceil(transcript.durationSeconds) };
+}
+
+/** OpenAI's verbose form: the language by its English name, every segment with its ten keys. */
+export function toVerboseJson(transcript: Transcript) {
+  return {
+    task: transcript.task,
+    language: languageName(transcript.language),
+    duration: transcript.durationSeconds,
+    text: transcript.text,
+    segments: transcript.segments.map((segment) => ({
+      id: segment.id,
+      seek: segment.seek,
+      start: segment.startSeconds,
+      end: segment.endSeconds,
+      text: segment.text,
+      tokens: segment.tokens,
+      temperature: segment.temperature,
+      avg_logprob: segment.avgLogprob,
+      compression_ratio: segment.compressionRatio,
+      no_speech_prob: segment.noSpeechProb,
+    })),
+    usage: usageOf(transcript),
+  };
+}

@@ -1,0 +1,35 @@
+/** Every error answer, in OpenAI's form with all four keys; logged once, here. */
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
+import { AppError, type ErrorCode, toAppError } from '../base/errors.ts';
+import { ERROR_STATUS } from './error-status.ts';
+
+export function replyError(thrown: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const error = fromFastify(thrown);
+  const { status, type } = ERROR_STATUS[error.code];
+  const isOurs = status < 500 || error.code !== 'internal';
+  if (isOurs) request.log.info({ code: error.code, status }, 'request refused');
+  else request.log.error({ err: error.cause ?? error }, 'request failed');
+  if (error.retryAfterSeconds !== undefined) void reply.header('retry-after', Math.max(1, Math.ceil(error.retryAfterSeconds)));
+  const message = isOurs ? error.message : `The server failed. Its log has the reason under request id ${request.id}.`;
+  return reply.status(status).send({ error: { message, type, param: error.param ?? null, code: error.code } });
+}
+
+export function replyNotFound(request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const { method } = request;
+  const path = request.url.split('?')[0];
+  const others = ['GET', 'POST', 'DELETE'].filter((other) => other !== method && request.server.hasRoute({ method: other as 'GET', url: path! }));
+  if (others.length > 0) {
+    void reply.header('allow', others.join(', '));
+    return replyError(new AppError('method_not_allowed', `${method} is not answered at ${path}; use ${others.join(' or ')}.`), request, reply);
+  }
+  return replyError(new AppError('not_found', `There is nothing at ${method} ${path}. GET /docs lists the routes.`), request, reply);
+}
+
+/** Fastify's own refusals (a broken header, a body of the wrong type) as ours. */
+function fromFastify(thrown: unknown): AppError {
+  if (thrown instanceof AppError) return thrown;
+  const { statusCode, message } = thrown as FastifyError;
+  if (statusCode === undefined || statusCode >= 500) return toAppError(thrown);
+  const codes: Record<number, ErrorCode> = { 413: 'file_too_large', 415: 'unsupported_media_type' };
+  return new AppError(codes[statusCode] ?? 'invalid_request', message, { cause: thrown });
+}

@@ -1,0 +1,87 @@
+/** The HTTP server: limits, request ids, keys, routes and errors around the services. */
+import { randomUUID } from 'node:crypto';
+import multipart from '@fastify/multipart';
+import Fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify';
+import { AppError } from '../base/errors.ts';
+import { createKeyCheck } from './auth.ts';
+import { registerModels } from './models.ts';
+import { registerOpenaiAudio } from './openai-audio.ts';
+import { registerOpenapi } from './openapi.ts';
+import { replyError, replyNotFound } from './reply-error.ts';
+import type { Services } from './services.ts';
+import { registerSystem } from './system.ts';
+import { registerTranscribe } from './transcribe.ts';
+
+/** JSON bodies stay small; files come as multipart and have a limit of their own. */
+const MAX_BODY_BYTES = 1024 ** 2;
+/** Names and values of multipart fields; a prompt is the longest. */
+const MAX_FIELD_NAME_BYTES = 100;
+const MAX_FIELD_BYTES = 64 * 1024;
+/** Longer than any proxy in front keeps an idle connection, so that it never sends into a closed one. */
+const IDLE_CONNECTION_MS = 75_000;
+/** A client's own id is taken when it can do no harm in a log. */
+const SAFE_REQUEST_ID = /^[\w.-]{1,128}$/;
+
+/** A server ready to listen. `services.logger` must be pino's, whose children carry the request id. */
+export async function createServer(services: Services): Promise<FastifyInstance> {
+  const { options } = services;
+  const app = Fastify({
+    loggerInstance: services.logger as FastifyBaseLogger,
+    disableRequestLogging: true,
+    bodyLimit: MAX_BODY_BYTES,
+    requestTimeout: options.requestTimeoutMs,
+    keepAliveTimeout: IDLE_CONNECTION_MS,
+    return503OnClosing: false,
+    http: { maxHeaderSize: options.maxHeaderBytes },
+    requestIdHeader: false,
+    genReqId: ({ headers }) => {
+      const given = headers['x-request-id'];
+      return typeof given === 'string' && SAFE_REQUEST_ID.test(given) ? given : randomUUID();
+    },
+    frameworkErrors: replyError,
+  });
+  app.setErrorHandler(replyError);
+  app.setNotFoundHandler(replyNotFound);
+  addHooks(app, options.apiKeys);
+  await app.register(multipart, {
+    preservePath: true,
+    limits: {
+      files: 1,
+      fields: options.maxFields,
+      parts: options.maxFields + 1,
+      fieldNameSize: MAX_FIELD_NAME_BYTES,
+      fieldSize: MAX_FIELD_BYTES,
+      headerPairs: 20,
+    },
+    throwFileSizeLimit: false,
+  });
+  await registerOpenapi(app, options.version);
+  registerOpenaiAudio(app, services);
+  registerModels(app, services);
+  registerTranscribe(app, services);
+  registerSystem(app, services);
+  return app;
+}
+
+function addHooks(app: FastifyInstance, apiKeys: readonly string[]): void {
+  const checkKey = createKeyCheck(apiKeys);
+  let isClosing = false;
+  app.addHook('preClose', async () => {
+    isClosing = true;
+  });
+  app.addHook('onRequest', async (request, reply) => {
+    void reply.header('x-request-id', request.id);
+    if (isClosing) {
+      void reply.header('connection', 'close');
+      throw new AppError('shutting_down', 'The server is stopping. Try again in a moment.', { retryAfterSeconds: 5 });
+    }
+    checkKey(request);
+  });
+  app.addHook('onResponse', async (request, reply) => {
+    const fields = { method: request.method, route: request.routeOptions.url ?? 'none', status: reply.statusCode, ms: Math.round(reply.elapsedTime) };
+    request.log.info(fields, 'request');
+  });
+  app.addHook('onRequestAbort', async (request) => {
+    request.log.info({ method: request.method, route: request.routeOptions.url ?? 'none' }, 'client gone');
+  });
+}

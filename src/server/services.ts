@@ -1,0 +1,40 @@
+/** What the server needs of the rooms below; `app.ts` gives it. */
+import type { Logger } from '../base/logger.ts';
+import type { SpeechService } from '../speech/service.ts';
+
+export interface ServerOptions {
+  readonly apiKeys: readonly string[];
+  readonly maxUploadBytes: number;
+  readonly maxHeaderBytes: number;
+  readonly maxFields: number;
+  /** Longest time for a client to send one request; 0 for no limit. */
+  readonly requestTimeoutMs: number;
+  /** Private directory for uploads on their way. */
+  readonly uploadDirectory: string;
+  readonly version: string;
+}
+
+export interface Services {
+  readonly options: ServerOptions;
+  readonly speech: SpeechService;
+  readonly system: SystemService;
+  readonly logger: Logger;
+}
+
+export interface SystemService {
+  health(): Health;
+  /** Undefined when the default model answers; else why not. */
+  notReady(): string | undefined;
+}
+
+export interface Health {
+  readonly queueDepth: number;
+  readonly workerActive: boolean;
+  readonly models: readonly LoadedModelHealth[];
+}
+
+export interface LoadedModelHealth {
+  readonly name: string;
+  readonly state: string;
+  readonly memoryBytes: number;
+}

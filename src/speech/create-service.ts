@@ -1,0 +1,191 @@
+/** The speech service over the engine and the store: a name becomes installed weights, converted graphs, a leased model, a transcript. */
+import { AppError } from '../base/errors.ts';
+import type { Engine } from '../engine/engine.ts';
+import type { LoadSpec } from '../engine/protocol.ts';
+import type { CatalogueEntry, ComputeType } from '../store/catalogue.ts';
+import { CATALOGUE, VOICE_ACTIVITY } from '../store/catalogue.ts';
+import type { ResolvedName } from '../store/names.ts';
+import type { PullProgress } from '../store/pull.ts';
+import type { InstalledModel, Store } from '../store/store.ts';
+import type { SpeechContext, SpeechModel, SpeechRequest, SpeechService } from './service.ts';
+import type { TranscribeEvent, TranscribeOptions, Transcript } from './transcript.ts';
+import { CONVERTER_VERSION } from './whisper/convert.ts';
+import { LANGUAGES, languageCode } from './whisper/languages.ts';
+import type { TranscribeInput, WhisperLoadOptions } from './whisper/model.ts';
+
+export interface SpeechDefaults {
+  /** What `whisper-1` and no name stand for. */
+  readonly model: string;
+  readonly computeType: ComputeType;
+  /** Install a model of the catalogue at its first request. */
+  readonly autoPull: boolean;
+  readonly threads: number;
+  /** Everything but what a request must say itself. */
+  readonly options: Omit<TranscribeOptions, 'task'>;
+  readonly audio: TranscribeInput['audio'];
+  keepAliveSeconds(name: ResolvedName): number;
+}
+
+export interface SpeechParts {
+  readonly engine: Engine;
+  readonly store: Store;
+  readonly defaults: SpeechDefaults;
+  /** Writes the graphs of the checkpoint in `source` into `target`, away from this process. */
+  convert(source: string, target: string, options: { computeType: ComputeType; signal: AbortSignal | undefined }): Promise<void>;
+}
+
+export interface PrepareOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((progress: PullProgress) => void) | undefined;
+  /** Called once before the graphs are made, which takes seconds. */
+  readonly onConvert?: (() => void) | undefined;
+}
+
+export interface PreparingSpeechService extends SpeechService {
+  /** Installs and converts a model, so that its next request only loads it. Gives its full name. */
+  prepare(name: string | undefined, options?: PrepareOptions): Promise<string>;
+  /** Loads a model, so that its next request only runs. */
+  warm(name: string | undefined, signal: AbortSignal): Promise<void>;
+}
+
+export function createSpeechService(parts: SpeechParts): PreparingSpeechService {
+  const { engine, store, defaults } = parts;
+
+  async function resolve(name: string | undefined): Promise<ResolvedName> {
+    const wanted = name ?? defaults.model;
+    const resolved = await store.resolve(wanted, { defaultModel: defaults.model, computeType: defaults.computeType });
+    if (resolved.entry.kind !== 'whisper') {
+      throw new AppError('model_not_found', `${wanted} is not a speech recognition model.`, { param: 'model' });
+    }
+    return resolved;
+  }
+
+  async function install({ base }: ResolvedName, options: PrepareOptions): Promise<InstalledModel> {
+    const [found, vad] = [await store.find(base), await store.find(VOICE_ACTIVITY)];
+    if (found !== undefined && vad !== undefined) return found;
+    // A model that was imported under a name of its own has no source to pull from; its companion has.
+    if (found !== undefined) await store.pull(VOICE_ACTIVITY, options);
+    return found ?? store.pull(base, options);
+  }
+
+  async function loadSpec(resolved: ResolvedName, options: PrepareOptions): Promise<LoadSpec> {
+    const installed = await install(resolved, options);
+    const vad = await store.require(VOICE_ACTIVITY);
+    const { checkpointHash } = installed.manifest;
+    const graphs = await store.conversion({
+      model: resolved.base,
+      variant: resolved.computeType,
+      key: `v${CONVERTER_VERSION}-${checkpointHash.slice(0, 16)}`,
+      signal: options.signal,
+      build: (directory) => {
+        options.onConvert?.();
+        return parts.convert(installed.directory, directory, { computeType: resolved.computeType, signal: options.signal });
+      },
+    });
+    return {
+      model: resolved.name,
+      kind: 'whisper',
+      directory: installed.directory,
+      options: { graphs, vad: vad.directory, threads: defaults.threads } satisfies WhisperLoadOptions,
+      memoryBytes: memoryBytes(resolved.entry, resolved.computeType),
+    };
+  }
+
+  /** A request may install what the catalogue knows, and nothing else: a client must not choose what a server downloads. */
+  async function requireInstallable(resolved: ResolvedName): Promise<void> {
+    const isKnown = CATALOGUE.some((entry) => entry.name === resolved.base);
+    if (!defaults.autoPull || !isKnown) await store.require(resolved.base);
+  }
+
+  async function transcribe(path: string, request: SpeechRequest, context: SpeechContext): Promise<Transcript> {
+    const resolved = await resolve(request.model);
+    await requireInstallable(resolved);
+    const { signal } = context;
+    const spec = await loadSpec(resolved, { signal });
+    const input: TranscribeInput = { path, options: optionsOf(request, defaults.options), audio: defaults.audio };
+    const keepAliveSeconds = request.keepAliveSeconds ?? defaults.keepAliveSeconds(resolved);
+    const onEvent = (event: unknown) => context.onEvent?.(event as TranscribeEvent);
+    return engine.use(spec, { signal, keepAliveSeconds }, async (model) => {
+      return (await model.call('transcribe', input, { signal, onEvent })) as Transcript;
+    });
+  }
+
+  async function models(): Promise<SpeechModel[]> {
+    const installed = (await store.list()).filter(({ manifest }) => manifest.kind === 'whisper');
+    const names = new Set(installed.map(({ manifest }) => manifest.name));
+    if (defaults.autoPull) for (const entry of CATALOGUE) if (entry.kind === 'whisper') names.add(entry.name);
+    return Promise.all([...names].map((name) => describe(name, installed)));
+  }
+
+  async function describe(name: string, installed: readonly InstalledModel[]): Promise<SpeechModel> {
+    const resolved = await resolve(name);
+    const manifest = installed.find((model) => model.manifest.name === resolved.base)?.manifest;
+    return {
+      name: resolved.name,
+      description: `Speech recognition, ${resolved.base} at ${resolved.computeType}`,
+      computeType: resolved.computeType,
+      languages: resolved.entry.languages === 'multilingual' ? 'multilingual' : 'english',
+      memoryBytes: memoryBytes(resolved.entry, resolved.computeType),
+      ownedBy: manifest?.source.id.split('/')[0] ?? resolved.entry.hub?.split('/')[0] ?? 'percept',
+      installedAt: manifest === undefined ? undefined : new Date(manifest.installedAt),
+    };
+  }
+
+  return {
+    admit: () => engine.admit(),
+    async check(request) {
+      await requireInstallable(await resolve(request.model));
+      requireLanguage(request.language);
+    },
+    transcribe,
+    models,
+    async model(name) {
+      const resolved = await resolve(name);
+      await requireInstallable(resolved);
+      return describe(resolved.name, await store.list());
+    },
+    async prepare(name, options = {}) {
+      return (await loadSpec(await resolve(name), options)).model;
+    },
+    async warm(name, signal) {
+      const resolved = await resolve(name);
+      const spec = await loadSpec(resolved, { signal });
+      await engine.use(spec, { signal, keepAliveSeconds: defaults.keepAliveSeconds(resolved) }, async () => {});
+    },
+  };
+}
+
+/** What a request says over what the configuration says. Throws `invalid_request` for an unknown language. */
+function optionsOf(request: SpeechRequest, defaults: Omit<TranscribeOptions, 'task'>): TranscribeOptions {
+  const language = requireLanguage(request.language) ?? defaults.language;
+  const prompt = request.prompt ?? defaults.prompt;
+  return {
+    ...defaults,
+    task: request.task,
+    ...(language === undefined ? {} : { language }),
+    ...(prompt === undefined || prompt.trim() === '' ? {} : { prompt }),
+    ...(request.beamSize === undefined ? {} : { beamSize: request.beamSize }),
+    temperatures: request.temperature ? [request.temperature] : defaults.temperatures,
+    vad: { ...defaults.vad, ...request.vad },
+  };
+}
+
+function requireLanguage(given: string | undefined): string | undefined {
+  if (given === undefined) return undefined;
+  const code = languageCode(given);
+  if (code !== undefined) return code;
+  throw new AppError(
+    'invalid_request',
+    `Unknown language ${JSON.stringify(given)}. Send an ISO 639-1 code such as en, or leave it out to have it detected. Known: ${Object.keys(LANGUAGES).join(', ')}.`,
+    { param: 'language' },
+  );
+}
+
+/**
+ * What a loaded model and its work take: weights (int8 mapped and packed, float32), plus features, caches and the runtime, measured
+ * at about 300 MB for whisper-base (docs/benchmarks.md).
+ */
+function memoryBytes(entry: CatalogueEntry, computeType: ComputeType): number {
+  const bytesPerParameter = computeType === 'int8' ? 2 : 5;
+  return entry.parameters * bytesPerParameter + 250_000_000;
+}

@@ -1,0 +1,40 @@
+/** A transcript as text, SubRip and WebVTT. */
+import type { Segment, Transcript } from './transcript.ts';
+
+export function toText(transcript: Transcript): string {
+  return `${transcript.text}\n`;
+}
+
+/** SubRip: numbered cues, `HH:MM:SS,mmm`. */
+export function toSrt(transcript: Transcript): string {
+  const cues = transcript.segments.map(
+    (segment, index) => `${index + 1}\n${cueTimes(segment, ',')}\n${cueText(segment.text)}\n`,
+  );
+  return cues.join('\n');
+}
+
+/** WebVTT (https://www.w3.org/TR/webvtt1): `HH:MM:SS.mmm`, and `&`, `<` and `>` escaped, since cue text is markup. */
+export function toVtt(transcript: Transcript): string {
+  const cues = transcript.segments.map((segment) => {
+    const text = cueText(segment.text).replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
+    return `${cueTimes(segment, '.')}\n${text}\n`;
+  });
+  return ['WEBVTT\n', ...cues].join('\n');
+}
+
+/** An empty line would end the cue, and `-->` would begin the next. */
+function cueText(text: string): string {
+  return text.trim().replace(/\s*\n\s*/g, ' ').replaceAll('-->', '->');
+}
+
+function cueTimes({ startSeconds, endSeconds }: Segment, decimal: ',' | '.'): string {
+  return `${clockTime(startSeconds, decimal)} --> ${clockTime(endSeconds, decimal)}`;
+}
+
+function clockTime(seconds: number, decimal: ',' | '.'): string {
+  const milliseconds = Math.round(seconds * 1000);
+  const part = (value: number, width: number) => String(value).padStart(width, '0');
+  const hours = part(Math.floor(milliseconds / 3_600_000), 2);
+  const minutes = part(Math.floor(milliseconds / 60_000) % 60, 2);
+  return `${hours}:${minutes}:${part(Math.floor(milliseconds / 1000) % 60, 2)}${decimal}${part(milliseconds % 1000, 3)}`;
+}

@@ -1,0 +1,54 @@
+/** Speech for everyone above: the HTTP routes, the CLI and, later, tasks. Made by `app.ts` from the engine and the store. */
+import type { SpeechTask, TranscribeEvent, Transcript } from './transcript.ts';
+
+/** What a caller may ask; everything left out is the configuration's. */
+export interface SpeechRequest {
+  /** A name of the catalogue, an alias or `undefined` for the default. */
+  readonly model: string | undefined;
+  readonly task: SpeechTask;
+  /** A code, an English name or a code with a region. */
+  readonly language?: string | undefined;
+  readonly prompt?: string | undefined;
+  /** 0 or undefined: the configured ladder. */
+  readonly temperature?: number | undefined;
+  readonly beamSize?: number | undefined;
+  readonly vad?:
+    | { readonly enabled?: boolean; readonly threshold?: number; readonly padMs?: number; readonly minSilenceMs?: number }
+    | undefined;
+  /** How long the model stays loaded afterwards; -1 for ever. */
+  readonly keepAliveSeconds?: number | undefined;
+}
+
+export interface SpeechContext {
+  readonly signal: AbortSignal;
+  readonly onEvent?: (event: TranscribeEvent) => void;
+}
+
+/** A model that can be asked for. */
+export interface SpeechModel {
+  readonly name: string;
+  readonly description: string;
+  readonly computeType: string;
+  readonly languages: 'multilingual' | 'english';
+  readonly memoryBytes: number;
+  readonly ownedBy: string;
+  /** When its weights were installed; the start of Unix time when they are not. */
+  readonly installedAt: Date | undefined;
+}
+
+/** A place in the queue, taken before any work and given back on every path. */
+export interface Turn {
+  release(): void;
+}
+
+export interface SpeechService {
+  /** Throws `queue_full` with the seconds to wait. */
+  admit(): Turn;
+  /** Throws `model_not_found`, `invalid_request` and whatever decoding and the model may throw. */
+  transcribe(path: string, request: SpeechRequest, context: SpeechContext): Promise<Transcript>;
+  /** Rejects early as `transcribe` would: an unknown model or language. */
+  check(request: SpeechRequest): Promise<void>;
+  models(): Promise<readonly SpeechModel[]>;
+  /** Throws `model_not_found`. */
+  model(name: string): Promise<SpeechModel>;
+}

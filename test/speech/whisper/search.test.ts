@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { createLogitRules } from '../../../src/speech/whisper/logit-rules.ts';
+import { createSearch, type Method } from '../../../src/speech/whisper/search.ts';
+import { favour, outputOf, TOKENS } from './decoder-outputs.ts';
+
+const T0 = TOKENS.firstTimestamp;
+const END = TOKENS.endOfText;
+const rules = createLogitRules(TOKENS, 8);
+
+/** Runs a search over a model whose next logits depend on the row's tokens. */
+function run(method: Method, next: (tokens: readonly number[]) => number[], maxTokens = 20) {
+  const search = createSearch(method, { rules, endOfText: END, maxTokens });
+  let rows: number[][] = [[]];
+  for (let step = 0; step < 50; step += 1) {
+    const output = outputOf(rows.map(next), 8);
+    const advance = search.advance(rows.map((_, index) => ({ output, index })));
+    if (advance === undefined) return search.best();
+    assert.equal(advance.tokens.length, search.rows);
+    rows = advance.parents.map((parent, row) => [...rows[parent]!, advance.tokens[row]!]);
+  }
+  throw new Error('The search did not end.');
+}
+
+/** A garden path: word 1 looks better than word 2 at first, but leads to nothing likely. */
+function gardenPath(tokens: readonly number[]): number[] {
+  const logits = new Array<number>(19).fill(-20);
+  if (tokens.length === 0) logits[T0] = 0;
+  else if (tokens.length === 1) [logits[1], logits[2]] = [0.2, 0];
+  else if (tokens.at(-1) === 1) for (let word = 3; word < 9; word += 1) logits[word] = 0;
+  else logits[END] = 0;
+  return logits;
+}
+
+test('greedy search takes the likeliest token at every step', () => {
+  assert.deepEqual(run({ kind: 'beam', size: 1 }, gardenPath, 3).tokens, [T0, 1, 3]);
+});
+
+test('a beam finds the likelier text behind a less likely first word', () => {
+  assert.deepEqual(run({ kind: 'beam', size: 3 }, gardenPath).tokens, [T0, 2]);
+});
+
+test('the log probability of a text is the sum of its steps, the end included', () => {
+  const { sumLogprob } = run({ kind: 'beam', size: 3 }, gardenPath);
+  const expected = -Math.log(1 + Math.exp(0.2));
+  assert.ok(Math.abs(sumLogprob - expected) < 1e-5, `${sumLogprob}, expected ${expected}`);
+});
+
+test('a text that never ends is cut at its longest length', () => {
+  const { tokens } = run({ kind: 'beam', size: 1 }, (so) => (so.length === 0 ? favour(T0) : favour(3)), 7);
+  assert.equal(tokens.length, 7);
+});
+
+test('draws are the same every time', () => {
+  const method: Method = { kind: 'draw', temperature: 1, rows: 4 };
+  const next = (so: readonly number[]) => (so.length === 0 ? favour(T0) : so.length > 4 ? favour(END) : favour(3, 4, 5));
+  assert.deepEqual(run(method, next), run(method, next));
+});

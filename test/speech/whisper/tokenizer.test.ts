@@ -1,0 +1,60 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test, { after } from 'node:test';
+import { AppError } from '../../../src/base/errors.ts';
+import { readTokenizer } from '../../../src/speech/whisper/tokenizer.ts';
+
+const directory = mkdtempSync(join(tmpdir(), 'percept-tokenizer-'));
+after(() => rmSync(directory, { recursive: true }));
+
+/** All bytes as GPT-2 writes them, then a few merges; ids follow the order. */
+function writeTokenizer(merges: readonly (string | [string, string])[]): string {
+  const bytes = Array.from({ length: 256 }, (_, byte) => byte);
+  const isPrintable = (byte: number) => (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;
+  let next = 256;
+  const characters = bytes.map((byte) => String.fromCharCode(isPrintable(byte) ? byte : next++));
+  const merged = merges.map((merge) => (typeof merge === 'string' ? merge.replace(' ', '') : merge.join('')));
+  const vocab = Object.fromEntries([...characters, ...merged].map((token, id) => [token, id]));
+  const path = join(directory, `tokenizer-${Math.random()}.json`);
+  writeFileSync(path, JSON.stringify({ model: { vocab, merges } }));
+  return path;
+}
+
+const MERGES = ['h e', 'l l', 'he ll', 'hell o', 'Ġ w'];
+
+test('pairs merge by rank, in the old and the new way of writing them', () => {
+  for (const merges of [MERGES, MERGES.map((merge) => merge.split(' ') as [string, string])]) {
+    const tokenizer = readTokenizer(writeTokenizer(merges), 1000);
+    assert.deepEqual(tokenizer.encode('hello w'), [259, 260]);
+    assert.equal(tokenizer.decode([259, 260]), 'hello w');
+  }
+});
+
+test('any text comes back as it was', () => {
+  const tokenizer = readTokenizer(writeTokenizer(MERGES), 1000);
+  for (const text of ["it's  two\n\n spaces", 'Grüße, 東京! 🎉', '\u0000\u001f', 'a1b22', '']) {
+    assert.equal(tokenizer.decode(tokenizer.encode(text)), text);
+  }
+});
+
+test('special tokens are left out, and bytes that are no text become a replacement', () => {
+  const tokenizer = readTokenizer(writeTokenizer(MERGES), 261);
+  assert.equal(tokenizer.decode([259, 261, 300]), 'hello');
+  assert.equal(tokenizer.decode([tokenizer.encode('é')[0]!]), '\ufffd');
+});
+
+test('a prompt cannot spell a special token', () => {
+  const tokenizer = readTokenizer(writeTokenizer(MERGES), 261);
+  assert.ok(tokenizer.encode('<|endoftext|>').every((id) => id < 261));
+});
+
+test('a file without an encoding is refused', () => {
+  const path = join(directory, 'broken.json');
+  writeFileSync(path, '{"model":{}}');
+  const isUnsupported = (error: unknown) => error instanceof AppError && error.code === 'unsupported_model';
+  assert.throws(() => readTokenizer(path, 1), isUnsupported);
+  writeFileSync(path, 'not json');
+  assert.throws(() => readTokenizer(path, 1), isUnsupported);
+});
