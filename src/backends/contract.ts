@@ -1,0 +1,63 @@
+/**
+ * What a runtime must do for a task, whatever it runs on. ONNX Runtime on a CPU is one; a neural processing unit with fixed
+ * shapes is another: so the contract speaks of windows and tokens, not of tensors, and states its limits instead of hiding them.
+ */
+
+/** The encoder's result for some windows, kept where the runtime likes; freed with `release`. */
+export interface EncodedWindows {
+  /** Windows encoded together, all of the same length. */
+  readonly count: number;
+  release(): void;
+}
+
+/** The decoder's memory of the tokens so far, for some rows. A row is one hypothesis of one window. */
+export interface DecoderState {
+  readonly rows: number;
+  /** Tokens held. */
+  readonly length: number;
+  release(): void;
+}
+
+export interface DecodeInput {
+  readonly audio: EncodedWindows;
+  /** Undefined before the first tokens. */
+  readonly state: DecoderState | undefined;
+  /** New tokens of each row, all rows equally many. Rows of one window stand together. */
+  readonly tokens: readonly (readonly number[])[];
+  /** Indices among the new tokens whose logits are wanted. */
+  readonly select: readonly number[];
+  /** How many best text tokens to give, at least 1. */
+  readonly candidates: number;
+  /** Also give the raw logits of the whole vocabulary. */
+  readonly withLogits: boolean;
+}
+
+export interface DecodeOutput {
+  readonly state: DecoderState;
+  /** All of these are [rows × selected × n], row-major, and valid until the next call. */
+  readonly textValues: Float32Array;
+  readonly textIds: BigInt64Array;
+  readonly textLogSum: Float32Array;
+  readonly endLogit: Float32Array;
+  readonly timestamps: Float32Array;
+  readonly logits: Float32Array | undefined;
+}
+
+export interface WhisperBackend {
+  readonly melBins: number;
+  readonly vocabulary: number;
+  /** Lengths of window that can be encoded, in mel frames, ascending. */
+  readonly windowFrames: readonly number[];
+  readonly maxTokens: number;
+  /** `mel` is [count × bins × frames], row-major. */
+  encode(
+    mel: Float32Array,
+    shape: { readonly count: number; readonly frames: number },
+  ): Promise<EncodedWindows>;
+  /** Keeps the given windows, in the given order; the old value is released. */
+  selectWindows(audio: EncodedWindows, windows: readonly number[]): EncodedWindows;
+  decode(input: DecodeInput): Promise<DecodeOutput>;
+  /** Keeps the given rows, in the given order and as often as named; the old state is released. */
+  selectRows(state: DecoderState, rows: readonly number[]): DecoderState;
+  close(): Promise<void>;
+}

@@ -1,0 +1,67 @@
+/** ONNX Runtime on the CPU: the only file that knows the library. */
+import { AppError } from '../base/errors.ts';
+
+/** A dense tensor, row-major. A result's data belongs to the runtime until it is garbage; it may be fed back without a copy. */
+export interface OnnxTensor<T extends Float32Array | BigInt64Array = Float32Array | BigInt64Array> {
+  readonly data: T;
+  readonly dims: readonly number[];
+}
+
+export interface OnnxSession {
+  /** Runs the graph and gives the named outputs. The thread is busy meanwhile. */
+  run(
+    feeds: Readonly<Record<string, OnnxTensor>>,
+    outputs: readonly string[],
+  ): Promise<Record<string, OnnxTensor>>;
+  close(): Promise<void>;
+}
+
+export interface OnnxOptions {
+  /** Threads of one operator; never more than free cores, since they wait for one another. */
+  readonly threads: number;
+}
+
+/** Loads a graph from a file. Throws `model_failed` when the runtime refuses it and `not_runnable` when there is no runtime. */
+export async function openOnnxSession(path: string, options: OnnxOptions): Promise<OnnxSession> {
+  const ort = await importRuntime();
+  const session = await ort.InferenceSession.create(path, {
+    executionProviders: ['cpu'],
+    intraOpNumThreads: options.threads,
+    interOpNumThreads: 1,
+    executionMode: 'sequential',
+    graphOptimizationLevel: 'all',
+    enableCpuMemArena: true,
+    enableMemPattern: false,
+    logSeverityLevel: 3,
+  }).catch((cause: unknown) => {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new AppError('model_failed', `ONNX Runtime could not load ${path}: ${reason}`, { cause });
+  });
+  return {
+    async run(feeds, outputs) {
+      const inputs: Record<string, InstanceType<typeof ort.Tensor>> = {};
+      for (const [name, { data, dims }] of Object.entries(feeds)) {
+        inputs[name] =
+          data instanceof Float32Array
+            ? new ort.Tensor('float32', data, dims)
+            : new ort.Tensor('int64', data, dims);
+      }
+      const results = await session.run(inputs, outputs);
+      return results as unknown as Record<string, OnnxTensor>; // its Tensor has data and dims of these types
+    },
+    close: () => session.release(),
+  };
+}
+
+/** Imported at first use: a machine without the native part can still run everything that needs no model. */
+async function importRuntime(): Promise<typeof import('onnxruntime-node')> {
+  try {
+    return await import('onnxruntime-node');
+  } catch (cause) {
+    throw new AppError(
+      'not_runnable',
+      `ONNX Runtime does not run on this machine (${process.platform} ${process.arch}). It ships for Linux (glibc 2.28 or newer) on x64 and arm64, macOS on arm64 and Windows. "percept doctor" says more.`,
+      { cause },
+    );
+  }
+}

@@ -1,0 +1,26 @@
+/** The only file that reads `process.env`; every other room is given the values it needs. */
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** A copy of this process's environment. */
+export function readEnvironment(): Environment {
+  return { ...process.env };
+}
+
+/** What an HTTP client needs to honour the proxies of the machine; empty where none is set. */
+export interface ProxySettings {
+  readonly httpProxy: string;
+  readonly httpsProxy: string;
+  readonly noProxy: string;
+}
+
+/** Lower case wins, as in curl; `ALL_PROXY` fills what is unset. */
+export function proxySettings(env: Environment): ProxySettings {
+  const all = env['all_proxy'] || env['ALL_PROXY'] || '';
+  return {
+    // HTTP_PROXY in upper case is kept: the well-known attack on it needs a CGI server, which this is not.
+    httpProxy: env['http_proxy'] || env['HTTP_PROXY'] || all,
+    httpsProxy: env['https_proxy'] || env['HTTPS_PROXY'] || all,
+    noProxy: env['no_proxy'] || env['NO_PROXY'] || '',
+  };
+}

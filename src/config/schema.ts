@@ -1,0 +1,184 @@
+/**
+ * The one schema of the configuration. Keys are camelCase here and in code, snake_case in files (`server.max_upload_bytes`),
+ * upper snake case in the environment (`PERCEPT_SERVER_MAX_UPLOAD_BYTES`). The last word of a name is its unit.
+ */
+import { z } from 'zod';
+import { KEEP_ALIVE_EXPECTED, parseKeepAlive } from './keep-alive.ts';
+
+const MIB = 1024 ** 2;
+const GIB = 1024 ** 3;
+
+export const PROFILES = ['all', 'hailo-whisper', 'hailo-clip', 'maie'] as const;
+export type Profile = (typeof PROFILES)[number];
+
+/** What an operator sees beside a key. A secret is never printed; `fallback` words a default that the machine decides. */
+interface KeyNotes {
+  readonly secret?: boolean;
+  readonly fallback?: string;
+}
+
+export const configSchema = z.object({
+  profile: note(
+    z.enum(PROFILES).default('all'),
+    'Which routes and defaults: all of Percept, or one service of it.',
+  ),
+  home: note(z.string().min(1).default(''), 'Data directory: models, caches, temporary files.', {
+    fallback: '`$XDG_DATA_HOME/percept`, else `~/.local/share/percept`',
+  }),
+  offline: note(z.boolean().default(false), 'Never touch a network; what is not installed is an error.'),
+  server: z.object({
+    host: note(z.string().min(1).default('127.0.0.1'), 'Address to listen on.'),
+    port: note(z.int().min(0).max(65_535).default(11_437), 'Port to listen on; 0 takes any free one.', {
+      fallback: '11437; profile hailo-clip 5000, maie 8000',
+    }),
+    apiKeys: note(z.array(z.string().trim().min(1)).default([]), 'Keys that clients may present.', {
+      secret: true,
+    }),
+    auth: note(
+      z.enum(['keys', 'none']).default('keys'),
+      'keys: without any key only a loopback address is served. none: everyone who reaches the port is served.',
+    ),
+    maxUploadBytes: note(bytes(1).default(500 * MIB), 'Largest upload.'),
+    maxHeaderBytes: note(bytes(1024).default(16_384), 'Largest set of request headers.'),
+    maxFields: note(z.int().min(1).max(10_000).default(100), 'Most fields in one multipart request.'),
+    requestTimeoutSeconds: note(
+      seconds(0).default(7200),
+      'Longest time a client may take to send one request, so that a slow upload of hours of audio works; 0 for no limit.',
+    ),
+    stopTimeoutSeconds: note(seconds(0).default(25), 'How long a stop waits for the requests under way.'),
+  }),
+  log: z.object({
+    level: note(
+      z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
+      'Least severe level that is logged.',
+    ),
+    format: note(
+      z.enum(['auto', 'json', 'pretty']).default('auto'),
+      'auto: pretty on a terminal, JSON otherwise.',
+    ),
+  }),
+  models: z.object({
+    speech: note(z.string().min(1).default('whisper-base-int8'), 'Default speech model.', {
+      fallback: 'whisper-base-int8; profile hailo-whisper whisper-small-int8',
+    }),
+    maxLoaded: note(z.int().min(1).max(64).default(2), 'Most models in memory at once.'),
+    memoryBudgetBytes: note(bytes(1).default(0), 'What all loaded models together may take.', {
+      fallback: '60 % of the memory of the machine or container',
+    }),
+    keepAlive: note(keepAlive().prefault('5m'), 'How long an idle model stays loaded.'),
+    keepAliveByModel: note(
+      z.record(z.string().min(1), keepAlive()).prefault({}),
+      'The same for single models, by name.',
+    ),
+    loadTimeoutSeconds: note(seconds(1).default(120), 'Longest load of one model.'),
+    threads: note(z.int().min(0).max(256).default(0), 'Threads of one model; 0 decides by the machine.', {
+      fallback: 'the cores that this process may use, at most 8',
+    }),
+    computeType: note(z.enum(['int8', 'float32']).default('int8'), 'For model names without a suffix.'),
+  }),
+  queue: z.object({
+    maxDepth: note(
+      z.int().min(1).max(100_000).default(32),
+      'Most requests that wait or run at once, over all models; one more is answered 429.',
+    ),
+    waitTimeoutSeconds: note(seconds(1).default(600), 'Longest wait for a turn.'),
+  }),
+  audio: z.object({
+    ffmpeg: note(
+      z.string().min(1).default('auto'),
+      'Path of ffmpeg; auto looks for it in PATH; off uses the built-in decoders only.',
+    ),
+    maxDurationSeconds: note(seconds(1).default(14_400), 'Longest recording.'),
+    decodeTimeoutSeconds: note(seconds(1).default(600), 'Longest decoding of one recording.'),
+    memoryBytes: note(bytes(64 * MIB).default(2 * GIB), 'Most memory of the decoding process.'),
+  }),
+  speech: z.object({
+    language: note(z.string().min(2).nullable().default(null), 'Language code such as en; none: detected.'),
+    beamSize: note(z.int().min(1).max(20).default(5), 'Hypotheses that are followed at once; 1 is greedy.'),
+    temperatures: note(
+      z.array(z.number().min(0).max(1)).min(1).max(10).default([0, 0.2, 0.4, 0.6, 0.8, 1.0]),
+      'Tried in order until a result passes the thresholds.',
+    ),
+    compressionRatioThreshold: note(
+      z.number().positive().default(2.4),
+      'Text that compresses better is a repetition.',
+    ),
+    logprobThreshold: note(z.number().max(0).default(-1.0), 'A lower mean log probability fails the result.'),
+    noSpeechThreshold: note(z.number().min(0).max(1).default(0.6), 'Above it, a failed result is silence.'),
+    conditionOnPreviousText: note(z.boolean().default(false), 'Give each window the text before it.'),
+    batchSize: note(z.int().min(1).max(64).default(8), 'Windows that are decoded together.'),
+    prompt: note(
+      z.string().min(1).nullable().default(null),
+      'Words or text whose style and spelling to follow.',
+    ),
+    vad: z.object({
+      enabled: note(z.boolean().default(true), 'Find speech first and transcribe only that.'),
+      threshold: note(z.number().min(0).max(1).default(0.5), 'Speech begins above this probability.'),
+      minSpeechMs: note(z.int().min(0).max(60_000).default(250), 'Shorter speech is dropped.'),
+      minSilenceMs: note(z.int().min(0).max(60_000).default(500), 'A shorter pause does not end speech.'),
+      padMs: note(z.int().min(0).max(10_000).default(400), 'Added before and after each stretch of speech.'),
+      maxSpeechSeconds: note(
+        z.number().min(1).max(30).default(12),
+        'Longer speech is cut at its quietest point.',
+      ),
+    }),
+  }),
+  sources: z.object({
+    hubEndpoint: note(httpUrl().default('https://huggingface.co'), 'The Hugging Face hub or a mirror of it.'),
+    hubToken: note(
+      z.string().min(1).nullable().default(null),
+      'Token for gated or private repositories of the hub.',
+      {
+        secret: true,
+      },
+    ),
+    indexUrl: note(
+      httpUrl().default('https://pypi.org/simple'),
+      'Simple API of the Python package index or a mirror.',
+      {
+        fallback: '`index-url` of pip’s own configuration, else https://pypi.org/simple',
+      },
+    ),
+    order: note(
+      z.array(z.enum(['hub', 'index'])).default(['hub', 'index']),
+      'Where to look for models, in order.',
+    ),
+    connectTimeoutSeconds: note(
+      seconds(1).default(10),
+      'Longest wait for a connection before the next source.',
+    ),
+  }),
+});
+
+type DeepReadonly<T> = T extends object ? { readonly [K in keyof T]: DeepReadonly<T[K]> } : T;
+
+/** The resolved configuration: every key has its value; frozen. `keepAlive` is in seconds, -1 for ever. */
+export type Config = DeepReadonly<z.output<typeof configSchema>>;
+
+function note<S extends z.ZodType>(schema: S, description: string, notes: KeyNotes = {}): S {
+  return schema.meta({ description, ...notes });
+}
+
+function bytes(min: number) {
+  return z.int().min(min);
+}
+
+/** Seconds, at most what a timer of Node can hold. */
+function seconds(min: number) {
+  return z.number().min(min).max(2_000_000);
+}
+
+function httpUrl() {
+  return z.url({ protocol: /^https?$/, error: 'expected an http or https URL' });
+}
+
+function keepAlive() {
+  return z.union([z.number(), z.string()]).transform((value, context) => {
+    try {
+      return parseKeepAlive(value);
+    } catch {
+      context.addIssue({ code: 'custom', message: `expected ${KEEP_ALIVE_EXPECTED}` });
+      return z.NEVER;
+    }
+  });
+}

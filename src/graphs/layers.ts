@@ -1,0 +1,204 @@
+/**
+ * Layers that every transformer graph of ours shares, at float32 and at int8.
+ *
+ * Int8 weights are symmetric per output channel; activations are quantised per row (per token), never per tensor: a scale that
+ * spans the batch would make one caller's result depend on another's. `docs/benchmarks.md` holds what each form costs.
+ */
+import type { GraphBuilder, Value } from './graph-builder.ts';
+import { byteScalar, float32, int64, scalar } from './tensor.ts';
+
+/** Weight [out × in] row-major and bias [out], as checkpoints store a linear layer: y = x Wᵀ + b. */
+export interface Linear {
+  readonly weight: Float32Array;
+  readonly bias: Float32Array | undefined;
+  readonly inputSize: number;
+  readonly outputSize: number;
+}
+
+export type ComputeType = 'int8' | 'float32';
+
+export const CONTRIB = 'com.microsoft';
+export const LAYER_NORM_EPSILON = { float: 1e-5 };
+
+/** Block of input channels that share a scale in `blockLinear`. */
+const BLOCK_SIZE = 128;
+/** MatMulNBits: quantise activations to int8 and accumulate in int32. */
+const ACCUMULATE_INT8 = 4;
+/** Keeps an all-zero row from dividing by zero. */
+const SMALLEST_ROW_MAXIMUM = 1e-9;
+
+/** Several linear layers of one input, so that int8 activations are quantised once. */
+export function linears(
+  graph: GraphBuilder,
+  input: Value,
+  options: { layers: readonly Linear[]; compute: ComputeType },
+): Value[] {
+  if (options.compute === 'float32') return options.layers.map((layer) => floatLinear(graph, input, layer));
+  const rows = quantiseRows(graph, input);
+  return options.layers.map((layer) => rowLinear(graph, rows, layer));
+}
+
+export function linear(
+  graph: GraphBuilder,
+  input: Value,
+  options: { layer: Linear; compute: ComputeType },
+): Value {
+  return linears(graph, input, { layers: [options.layer], compute: options.compute })[0]!;
+}
+
+function floatLinear(graph: GraphBuilder, input: Value, layer: Linear): Value {
+  const weight = graph.constant(
+    float32(transpose(layer.weight, layer.outputSize, layer.inputSize), [layer.inputSize, layer.outputSize]),
+  );
+  const product = graph.node('MatMul', [input, weight]);
+  if (layer.bias === undefined) return product;
+  return graph.node('Add', [product, graph.constant(float32(layer.bias))]);
+}
+
+interface QuantisedRows {
+  /** uint8 with zero point 128, the shape of the input. */
+  readonly values: Value;
+  /** float32 [.., 1]: the largest magnitude of each row. */
+  readonly maximum: Value;
+}
+
+/** x / max|x| of each row, as uint8 around 128 with steps of 1/127. */
+function quantiseRows(graph: GraphBuilder, input: Value): QuantisedRows {
+  const largest = graph.node('ReduceMax', [graph.node('Abs', [input]), graph.constant(int64([-1]))], {
+    attributes: { keepdims: 1 },
+  });
+  const maximum = graph.node('Max', [largest, graph.constant(scalar(SMALLEST_ROW_MAXIMUM))]);
+  const unit = graph.node('Div', [input, maximum]);
+  const values = graph.node('QuantizeLinear', [
+    unit,
+    graph.constant(scalar(1 / 127)),
+    graph.constant(byteScalar(128)),
+  ]);
+  return { values, maximum };
+}
+
+function rowLinear(graph: GraphBuilder, rows: QuantisedRows, layer: Linear): Value {
+  const { weight, scales } = quantiseChannels(layer);
+  const product = graph.node(
+    'MatMulIntegerToFloat',
+    [
+      rows.values,
+      graph.constant({ type: 'int8', dims: [layer.inputSize, layer.outputSize], data: weight }),
+      graph.constant(scalar(1 / 127)),
+      graph.constant(float32(scales)),
+      graph.constant(byteScalar(128)),
+    ],
+    { domain: CONTRIB },
+  );
+  const scaled = graph.node('Mul', [product, rows.maximum]);
+  if (layer.bias === undefined) return scaled;
+  return graph.node('Add', [scaled, graph.constant(float32(layer.bias))]);
+}
+
+/** Weight [in × out] int8 and one scale per output channel, absmax / 127. */
+function quantiseChannels(layer: Linear): { weight: Int8Array; scales: Float32Array } {
+  const { inputSize, outputSize } = layer;
+  const weight = new Int8Array(inputSize * outputSize);
+  const scales = new Float32Array(outputSize);
+  for (let out = 0; out < outputSize; out += 1) {
+    const row = layer.weight.subarray(out * inputSize, (out + 1) * inputSize);
+    const scale = absoluteMaximum(row) / 127 || 1;
+    scales[out] = scale;
+    for (let index = 0; index < inputSize; index += 1) {
+      weight[index * outputSize + out] = Math.round(row[index]! / scale);
+    }
+  }
+  return { weight, scales };
+}
+
+/** Weights quantised per block of 128 input channels: [out × in/128 × 128] uint8 around 128 and scales [out × in/128]. */
+export interface BlockWeights {
+  readonly values: Value;
+  readonly scales: Value;
+  readonly inputSize: number;
+  readonly outputSize: number;
+}
+
+/** Throws when the input size is not a multiple of the block. */
+export function blockWeights(
+  graph: GraphBuilder,
+  layer: Pick<Linear, 'weight' | 'inputSize' | 'outputSize'>,
+): BlockWeights {
+  const { inputSize, outputSize } = layer;
+  if (inputSize % BLOCK_SIZE !== 0)
+    throw new Error(`Input size ${inputSize} is not a multiple of ${BLOCK_SIZE}.`);
+  const blocks = inputSize / BLOCK_SIZE;
+  const values = new Uint8Array(outputSize * inputSize);
+  const scales = new Float32Array(outputSize * blocks);
+  for (let block = 0; block < scales.length; block += 1) {
+    const row = layer.weight.subarray(block * BLOCK_SIZE, (block + 1) * BLOCK_SIZE);
+    const scale = absoluteMaximum(row) / 127 || 1;
+    scales[block] = scale;
+    for (let index = 0; index < BLOCK_SIZE; index += 1) {
+      values[block * BLOCK_SIZE + index] = Math.round(row[index]! / scale) + 128;
+    }
+  }
+  return {
+    values: graph.constant({ type: 'uint8', dims: [outputSize, blocks, BLOCK_SIZE], data: values }),
+    scales: graph.constant(float32(scales, [outputSize, blocks])),
+    inputSize,
+    outputSize,
+  };
+}
+
+/** A linear layer over block-quantised weights; activations are quantised per row and block inside the kernel. */
+export function blockLinear(
+  graph: GraphBuilder,
+  input: Value,
+  options: { weights: BlockWeights; bias?: Float32Array | undefined },
+): Value {
+  const { weights, bias } = options;
+  const inputs = [input, weights.values, weights.scales];
+  if (bias !== undefined) inputs.push('', '', graph.constant(float32(bias)));
+  return graph.node('MatMulNBits', inputs, {
+    domain: CONTRIB,
+    attributes: {
+      K: weights.inputSize,
+      N: weights.outputSize,
+      bits: 8,
+      block_size: BLOCK_SIZE,
+      accuracy_level: ACCUMULATE_INT8,
+    },
+  });
+}
+
+/** Rows `ids` of block-quantised weights as float32 [..ids, in]: an embedding table stored once for look-up and projection. */
+export function blockRows(
+  graph: GraphBuilder,
+  ids: Value,
+  options: { weights: BlockWeights; shape: Value },
+): Value {
+  const bytes = graph.node('Gather', [options.weights.values, ids]);
+  const scales = graph.node('Gather', [options.weights.scales, ids]);
+  const signed = graph.node('Sub', [
+    graph.node('Cast', [bytes], { attributes: { to: 1 } }),
+    graph.constant(scalar(128)),
+  ]);
+  const column = graph.node('Unsqueeze', [scales, graph.constant(int64([-1]))]);
+  return graph.node('Reshape', [graph.node('Mul', [signed, column]), options.shape]);
+}
+
+function absoluteMaximum(values: Float32Array): number {
+  let maximum = 0;
+  for (const value of values) {
+    const magnitude = Math.abs(value);
+    if (magnitude > maximum) maximum = magnitude;
+  }
+  return maximum;
+}
+
+/** [rows × columns] to [columns × rows]. */
+function transpose(values: Float32Array, rows: number, columns: number): Float32Array {
+  const transposed = new Float32Array(values.length);
+  for (let row = 0; row < rows; row += 1) {
+    for (let column = 0; column < columns; column += 1) {
+      transposed[column * rows + row] = values[row * columns + column]!;
+    }
+  }
+  return transposed;
+}

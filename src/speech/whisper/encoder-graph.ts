@@ -1,0 +1,125 @@
+/**
+ * Whisper's audio encoder as an ONNX graph (openai/whisper model.py, `AudioEncoder`), with the decoder's cross-attention keys and
+ * values computed at its end: they depend on the audio alone, so they are computed once and never again.
+ *
+ * Input   mel      float32 [B × bins × 2T]
+ * Outputs key_i    float32 [B × heads × 64 × T] (transposed, so that the decoder's q·K is a plain product)
+ *         value_i  float32 [B × heads × T × 64], for each decoder layer i
+ *
+ * T is free up to 1500: a window shorter than 30 s costs less, and attention is quadratic in it.
+ */
+import type { GraphBuilder, Value } from '../../graphs/graph-builder.ts';
+import { CONTRIB, type ComputeType, LAYER_NORM_EPSILON, linear, linears } from '../../graphs/layers.ts';
+import { float32, int64 } from '../../graphs/tensor.ts';
+import { HEAD_SIZE, type Norm, type WhisperCheckpoint } from './checkpoint.ts';
+
+export function buildEncoder(graph: GraphBuilder, checkpoint: WhisperCheckpoint, compute: ComputeType): void {
+  const { sizes } = checkpoint;
+  const mel = graph.input('mel', 'float32', ['batch', sizes.melBins, 'frames']);
+  let stream = embedAudio(graph, checkpoint, mel);
+  let normed = firstNorm(graph, stream, checkpoint.norm('encoder', { layer: 0, before: 'self' }));
+
+  for (let layer = 0; layer < sizes.encoderLayers; layer += 1) {
+    const attention = checkpoint.attention('encoder', layer, 'self');
+    const projections = linears(graph, normed, {
+      layers: [attention.query, attention.key, attention.value],
+      compute,
+    });
+    const context = graph.node('MultiHeadAttention', projections, {
+      domain: CONTRIB,
+      attributes: { num_heads: sizes.heads },
+    });
+    const attended = linear(graph, context, { layer: attention.output, compute });
+    [normed, stream] = addAndNorm(
+      graph,
+      [attended, stream],
+      checkpoint.norm('encoder', { layer, before: 'feedForward' }),
+    );
+
+    const isLast = layer + 1 === sizes.encoderLayers;
+    const next = checkpoint.norm('encoder', isLast ? 'last' : { layer: layer + 1, before: 'self' });
+    const feedForward = checkpoint.feedForward('encoder', layer);
+    const expanded = linear(graph, normed, { layer: feedForward.expand, compute });
+    const contracted = linear(graph, graph.node('Gelu', [expanded]), {
+      layer: feedForward.contract,
+      compute,
+    });
+    [normed, stream] = addAndNorm(graph, [contracted, stream], next);
+  }
+  crossAttention(graph, checkpoint, { hidden: normed, compute });
+}
+
+/** Two convolutions (the second halves the frames), then the sinusoidal positions of the first T. */
+function embedAudio(graph: GraphBuilder, checkpoint: WhisperCheckpoint, mel: Value): Value {
+  const { sizes } = checkpoint;
+  let value = mel;
+  for (const index of [1, 2] as const) {
+    const { weight, bias, dims } = checkpoint.convolution(index);
+    value = graph.node(
+      'Conv',
+      [value, graph.constant(float32(weight, dims)), graph.constant(float32(bias))],
+      {
+        attributes: { kernel_shape: [3], pads: [1, 1], strides: [index] },
+      },
+    );
+    value = graph.node('Gelu', [value]);
+  }
+  const embedded = graph.node('Transpose', [value], { attributes: { perm: [0, 2, 1] } });
+  const positions = graph.constant(float32(checkpoint.audioPositions(), [sizes.audioPositions, sizes.width]));
+  const length = graph.node('Shape', [embedded], { attributes: { start: 1, end: 2 } });
+  const used = graph.node('Slice', [
+    positions,
+    graph.constant(int64([0])),
+    length,
+    graph.constant(int64([0])),
+  ]);
+  return graph.node('Add', [embedded, used]);
+}
+
+export function firstNorm(graph: GraphBuilder, input: Value, norm: Norm): Value {
+  return graph.node(
+    'LayerNormalization',
+    [input, graph.constant(float32(norm.gain)), graph.constant(float32(norm.offset))],
+    {
+      attributes: { epsilon: LAYER_NORM_EPSILON, axis: -1 },
+    },
+  );
+}
+
+/** [layer norm of a + b, a + b] in one kernel; the second and third outputs are training's and stay unread. */
+export function addAndNorm(graph: GraphBuilder, [a, b]: readonly [Value, Value], norm: Norm): [Value, Value] {
+  const [normed, , , sum] = graph.nodes(
+    'SkipLayerNormalization',
+    [a, b, graph.constant(float32(norm.gain)), graph.constant(float32(norm.offset))],
+    { domain: CONTRIB, attributes: { epsilon: LAYER_NORM_EPSILON }, outputs: 4 },
+  );
+  return [normed!, sum!];
+}
+
+function crossAttention(
+  graph: GraphBuilder,
+  checkpoint: WhisperCheckpoint,
+  options: { hidden: Value; compute: ComputeType },
+): void {
+  const { heads, decoderLayers } = checkpoint.sizes;
+  const split = graph.constant(int64([0, 0, heads, HEAD_SIZE]));
+  const layers = Array.from({ length: decoderLayers }, (_, layer) =>
+    checkpoint.attention('decoder', layer, 'cross'),
+  );
+  const projected = linears(graph, options.hidden, {
+    layers: layers.flatMap((attention) => [attention.key, attention.value]),
+    compute: options.compute,
+  });
+  const perHead = (value: Value, perm: readonly number[]) =>
+    graph.node('Transpose', [graph.node('Reshape', [value, split])], { attributes: { perm } });
+  for (let layer = 0; layer < decoderLayers; layer += 1) {
+    graph.output(`key_${layer}`, perHead(projected[2 * layer]!, [0, 2, 3, 1]), {
+      type: 'float32',
+      dims: ['batch', heads, HEAD_SIZE, 'positions'],
+    });
+    graph.output(`value_${layer}`, perHead(projected[2 * layer + 1]!, [0, 2, 1, 3]), {
+      type: 'float32',
+      dims: ['batch', heads, 'positions', HEAD_SIZE],
+    });
+  }
+}

@@ -1,0 +1,105 @@
+/** A Whisper model in memory, inside its model process. */
+import { join } from 'node:path';
+import { decodeAudio } from '../../audio/decode.ts';
+import type { LoadedModel, LoadSpec } from '../../engine/protocol.ts';
+import { openSilero, VAD_FILE } from '../silero.ts';
+import type { TranscribeEvent, TranscribeOptions, Transcript } from '../transcript.ts';
+import { openWhisperCheckpoint, type WhisperSizes } from './checkpoint.ts';
+import { createMelFrontEnd } from './mel.ts';
+import { openOnnxWhisper } from './onnx-backend.ts';
+import { createStopwatch } from './stopwatch.ts';
+import { readTokenizer } from './tokenizer.ts';
+import { readTokens } from './tokens.ts';
+import { transcribe, type WhisperModel } from './transcribe.ts';
+
+/** `LoadSpec.options` of a Whisper model. */
+export interface WhisperLoadOptions {
+  /** Directory of the converted graphs (`convert.ts`). */
+  readonly graphs: string;
+  /** Directory of the Silero VAD model. */
+  readonly vad: string;
+  readonly threads: number;
+}
+
+/** Input of the call `transcribe`; its output is a `Transcript`, its events are `TranscribeEvent`s. */
+export interface TranscribeInput {
+  /** The recording: a regular file of any format that can be decoded. */
+  readonly path: string;
+  readonly options: TranscribeOptions;
+  readonly audio: {
+    readonly ffmpeg: string;
+    readonly timeoutMs: number;
+    readonly memoryBytes: number;
+  };
+}
+
+/** Throws `unsupported_model` or `model_failed`. */
+export async function load(spec: LoadSpec): Promise<LoadedModel> {
+  const options = spec.options as unknown as WhisperLoadOptions; // made by app.ts
+  const model = await openModel(spec, options);
+  const turns = createTurns();
+  return {
+    async call(method, input, { signal, emit }) {
+      if (method !== 'transcribe') throw new Error(`A Whisper model has no method ${method}.`);
+      return transcribeFile(model, input as TranscribeInput, { signal, emit, turns });
+    },
+    async close() {
+      await model.recogniser.backend.close();
+      await model.detector.close();
+    },
+  };
+}
+
+async function openModel(spec: LoadSpec, options: WhisperLoadOptions): Promise<WhisperModel> {
+  const sizes = readSizes(spec.directory);
+  const tokens = readTokens(spec.directory, sizes.vocabulary);
+  return {
+    name: spec.model,
+    recogniser: {
+      backend: await openOnnxWhisper(options.graphs, { sizes, threads: options.threads }),
+      tokens,
+      tokenizer: readTokenizer(join(spec.directory, 'tokenizer.json'), tokens.endOfText),
+      frontEnd: createMelFrontEnd(sizes.melBins),
+    },
+    detector: await openSilero(join(options.vad, VAD_FILE)),
+  };
+}
+
+function readSizes(directory: string): WhisperSizes {
+  const checkpoint = openWhisperCheckpoint(directory);
+  checkpoint.close();
+  return checkpoint.sizes;
+}
+
+async function transcribeFile(
+  model: WhisperModel,
+  input: TranscribeInput,
+  context: { signal: AbortSignal; emit: (event: TranscribeEvent) => void; turns: Turns },
+): Promise<Transcript> {
+  const { signal, emit } = context;
+  const stopwatch = createStopwatch();
+  const { maxDurationSeconds } = input.options;
+  const pcm = await stopwatch.measureAsync('decodeAudio', () =>
+    decodeAudio(input.path, { ...input.audio, maxDurationSeconds, signal }),
+  );
+  return context.turns.take(() =>
+    transcribe(pcm.samples, model, { options: input.options, stopwatch, signal, emit }),
+  );
+}
+
+interface Turns {
+  /** Runs `work` when all work before it has ended. */
+  take<T>(work: () => Promise<T>): Promise<T>;
+}
+
+/** The model's threads are one resource: recordings are decoded side by side, but heard one after another. */
+function createTurns(): Turns {
+  let last: Promise<unknown> = Promise.resolve();
+  return {
+    take(work) {
+      const turn = last.then(work);
+      last = turn.catch(() => undefined);
+      return turn;
+    },
+  };
+}

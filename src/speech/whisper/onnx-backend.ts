@@ -1,0 +1,181 @@
+/** Whisper's encoder and decoder graphs on ONNX Runtime, behind the backend contract. */
+import { join } from 'node:path';
+import type {
+  DecodeInput,
+  DecodeOutput,
+  DecoderState,
+  EncodedWindows,
+  WhisperBackend,
+} from '../../backends/contract.ts';
+import { type OnnxTensor, openOnnxSession } from '../../backends/onnx.ts';
+import { HEAD_SIZE, type WhisperSizes } from './checkpoint.ts';
+import { DECODER_FILE, ENCODER_FILE } from './convert.ts';
+
+/** Mel frames in a second of audio. */
+const FRAMES_PER_SECOND = 100;
+/**
+ * Windows come in few lengths, so that many share one and can be decoded as one batch without padding. Below 10 s Whisper
+ * loses words (measured: docs/benchmarks.md), so no window is shorter.
+ */
+const WINDOW_SECONDS = [10, 12, 15, 18, 21, 25, 30];
+
+type FloatTensor = OnnxTensor<Float32Array>;
+
+/** Cross-attention keys and values by graph input name, [windows × ...]. */
+interface OnnxWindows extends EncodedWindows {
+  readonly tensors: Readonly<Record<string, FloatTensor>>;
+}
+
+/** Self-attention keys and values by graph input name, [rows × heads × length × 64]. */
+interface OnnxState extends DecoderState {
+  readonly tensors: Readonly<Record<string, FloatTensor>>;
+}
+
+const SMALL_OUTPUTS = ['text_values', 'text_ids', 'text_lse', 'end_logit', 'timestamps'];
+
+export async function openOnnxWhisper(
+  directory: string,
+  options: { readonly sizes: WhisperSizes; readonly threads: number },
+): Promise<WhisperBackend> {
+  const { sizes, threads } = options;
+  const encoder = await openOnnxSession(join(directory, ENCODER_FILE), { threads });
+  const decoder = await openOnnxSession(join(directory, DECODER_FILE), { threads });
+  const layers = Array.from({ length: sizes.decoderLayers }, (_, layer) => layer);
+  const encoderOutputs = layers.flatMap((layer) => [`key_${layer}`, `value_${layer}`]);
+  const presentOutputs = layers.flatMap((layer) => [`present_key_${layer}`, `present_value_${layer}`]);
+
+  async function decode(input: DecodeInput): Promise<DecodeOutput> {
+    const audio = input.audio as OnnxWindows;
+    const rows = input.tokens.length;
+    const count = input.tokens[0]!.length;
+    const past = input.state?.length ?? 0;
+    const feeds: Record<string, OnnxTensor> = {
+      ...audio.tensors,
+      ...(input.state === undefined ? emptyCache(rows) : (input.state as OnnxState).tensors),
+      ids: { data: BigInt64Array.from(input.tokens.flat(), BigInt), dims: [rows, count] },
+      positions: {
+        data: BigInt64Array.from({ length: count }, (_, index) => BigInt(past + index)),
+        dims: [count],
+      },
+      select: { data: BigInt64Array.from(input.select, BigInt), dims: [input.select.length] },
+      candidates: { data: BigInt64Array.of(BigInt(input.candidates)), dims: [1] },
+      beam_shape: {
+        data: BigInt64Array.of(
+          BigInt(audio.count),
+          BigInt((rows / audio.count) * count),
+          BigInt(sizes.width),
+        ),
+        dims: [3],
+      },
+    };
+    const wanted = [...SMALL_OUTPUTS, ...presentOutputs, ...(input.withLogits ? ['logits'] : [])];
+    const results = await decoder.run(feeds, wanted);
+    const float = (name: string) => results[name]!.data as Float32Array;
+    return {
+      state: stateOf(rows, past + count, (kind, layer) => results[`present_${kind}_${layer}`] as FloatTensor),
+      textValues: float('text_values'),
+      textIds: results['text_ids']!.data as BigInt64Array,
+      textLogSum: float('text_lse'),
+      endLogit: float('end_logit'),
+      timestamps: float('timestamps'),
+      logits: input.withLogits ? float('logits') : undefined,
+    };
+  }
+
+  function emptyCache(rows: number): Record<string, FloatTensor> {
+    const empty = { data: new Float32Array(0), dims: [rows, sizes.heads, 0, HEAD_SIZE] };
+    return Object.fromEntries(
+      layers.flatMap((layer) => [
+        [`past_key_${layer}`, empty],
+        [`past_value_${layer}`, empty],
+      ]),
+    );
+  }
+
+  function stateOf(
+    rows: number,
+    length: number,
+    tensor: (kind: 'key' | 'value', layer: number) => FloatTensor,
+  ): OnnxState {
+    const tensors: Record<string, FloatTensor> = {};
+    for (const layer of layers) {
+      tensors[`past_key_${layer}`] = tensor('key', layer);
+      tensors[`past_value_${layer}`] = tensor('value', layer);
+    }
+    return { rows, length, tensors, release: () => release(tensors) };
+  }
+
+  return {
+    melBins: sizes.melBins,
+    vocabulary: sizes.vocabulary,
+    windowFrames: WINDOW_SECONDS.map((seconds) => seconds * FRAMES_PER_SECOND),
+    maxTokens: sizes.textPositions,
+    async encode(mel, { count, frames }) {
+      const outputs = await encoder.run(
+        { mel: { data: mel, dims: [count, sizes.melBins, frames] } },
+        encoderOutputs,
+      );
+      const tensors: Record<string, FloatTensor> = {};
+      for (const [name, tensor] of Object.entries(outputs)) tensors[`cross_${name}`] = tensor as FloatTensor;
+      return windowsOf(count, tensors);
+    },
+    selectWindows(audio, windows) {
+      return windowsOf(windows.length, selectEach((audio as OnnxWindows).tensors, windows));
+    },
+    decode,
+    selectRows(state, rows) {
+      const tensors = selectEach((state as OnnxState).tensors, rows);
+      return {
+        rows: rows.length,
+        length: state.length,
+        tensors,
+        release: () => release(tensors),
+      } satisfies OnnxState;
+    },
+    async close() {
+      await encoder.close();
+      await decoder.close();
+    },
+  };
+}
+
+function windowsOf(count: number, tensors: Record<string, FloatTensor>): OnnxWindows {
+  return { count, tensors, release: () => release(tensors) };
+}
+
+/** Drops the references; the runtime's memory goes with them. */
+function release(tensors: Record<string, FloatTensor>): void {
+  for (const name of Object.keys(tensors)) delete tensors[name];
+}
+
+function selectEach(
+  tensors: Readonly<Record<string, FloatTensor>>,
+  rows: readonly number[],
+): Record<string, FloatTensor> {
+  return Object.fromEntries(
+    Object.entries(tensors).map(([name, tensor]) => [name, selectLeading(tensor, rows)]),
+  );
+}
+
+/**
+ * The given indices of the first dimension. Where every kept row stands at or before its old place the rest is moved inside the
+ * same memory (rows that leave a batch cost one move); otherwise (beams that fork) it is copied.
+ */
+function selectLeading(tensor: FloatTensor, rows: readonly number[]): FloatTensor {
+  const size = tensor.data.length / tensor.dims[0]!;
+  const dims = [rows.length, ...tensor.dims.slice(1)];
+  const canMove = rows.every(
+    (row, place) => row === place || (row >= rows.length && rows.indexOf(row) === place),
+  );
+  if (canMove) {
+    rows.forEach((row, place) => {
+      if (row !== place) tensor.data.copyWithin(place * size, row * size, (row + 1) * size);
+    });
+    return { data: tensor.data.subarray(0, rows.length * size), dims };
+  }
+  const data = new Float32Array(rows.length * size);
+  rows.forEach((row, place) => {
+    data.set(tensor.data.subarray(row * size, (row + 1) * size), place * size);
+  });
+  return { data, dims };
+}

@@ -1,0 +1,39 @@
+/** Adds up the wall time of named steps. */
+export type Step = 'decodeAudio' | 'voiceActivity' | 'features' | 'encoder' | 'decoder';
+
+export interface Stopwatch {
+  measure<T>(step: Step, work: () => T): T;
+  measureAsync<T>(step: Step, work: () => Promise<T>): Promise<T>;
+  /** Seconds of each step, and since the stopwatch was made. */
+  read(): Record<Step | 'total', number>;
+}
+
+export function createStopwatch(now: () => number = () => performance.now()): Stopwatch {
+  const start = now();
+  const sums: Record<Step, number> = {
+    decodeAudio: 0,
+    voiceActivity: 0,
+    features: 0,
+    encoder: 0,
+    decoder: 0,
+  };
+  return {
+    measure(step, work) {
+      const begin = now();
+      try {
+        return work();
+      } finally {
+        sums[step] += (now() - begin) / 1000;
+      }
+    },
+    async measureAsync(step, work) {
+      const begin = now();
+      try {
+        return await work();
+      } finally {
+        sums[step] += (now() - begin) / 1000;
+      }
+    },
+    read: () => ({ ...sums, total: (now() - start) / 1000 }),
+  };
+}
