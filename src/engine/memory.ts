@@ -19,7 +19,10 @@ async function linuxTree(pid: number, depth: number): Promise<number> {
     if (depth === MAX_DEPTH) return own;
     // Absent on kernels without CONFIG_PROC_CHILDREN: then the process stands for itself.
     const children = await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8').catch(() => '');
-    const sizes = children.split(' ').filter(Boolean).map((child) => linuxTree(Number(child), depth + 1));
+    const sizes = children
+      .split(' ')
+      .filter(Boolean)
+      .map((child) => linuxTree(Number(child), depth + 1));
     return (await Promise.all(sizes)).reduce((total, bytes) => total + bytes, own);
   } catch {
     return 0;
@@ -27,7 +30,9 @@ async function linuxTree(pid: number, depth: number): Promise<number> {
 }
 
 async function unixTree(root: number): Promise<number> {
-  const table = await promisify(execFile)('ps', ['-axo', 'pid=,ppid=,rss='], { timeout: 5_000 }).catch(() => undefined);
+  const table = await promisify(execFile)('ps', ['-axo', 'pid=,ppid=,rss='], { timeout: 5_000 }).catch(
+    () => undefined,
+  );
   const rows = (table?.stdout ?? '').split('\n').map((row) => row.trim().split(/\s+/).map(Number));
   const sizeOf = (pid: number, depth: number): number => {
     if (depth > MAX_DEPTH) return 0;

@@ -41,7 +41,8 @@ export function serveModel(loaders: ModelLoaders): void {
     }
   });
   process.on('disconnect', () => {
-    for (const call of calls.values()) call.abort(new AppError('shutting_down', 'The server is shutting down.'));
+    for (const call of calls.values())
+      call.abort(new AppError('shutting_down', 'The server is shutting down.'));
     setTimeout(() => process.exit(0), CLOSE_TIMEOUT_MS).unref();
     void Promise.resolve(model?.close()).finally(() => process.exit(0));
   });
@@ -52,7 +53,10 @@ async function load(spec: LoadSpec, loaders: ModelLoaders): Promise<LoadedModel 
   try {
     const importLoader = loaders[spec.kind];
     if (importLoader === undefined) {
-      throw new AppError('unsupported_model', `No loader reads models of the kind "${spec.kind}" (${spec.model}).`);
+      throw new AppError(
+        'unsupported_model',
+        `No loader reads models of the kind "${spec.kind}" (${spec.model}).`,
+      );
     }
     const model = await (await importLoader()).load(spec);
     send({ type: 'loaded', seconds: (performance.now() - begun) / 1000 });
