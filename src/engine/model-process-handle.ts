@@ -133,11 +133,13 @@ export class ModelProcessHandle {
     switch (message.type) {
       case 'loaded':
         this.#loadedSeconds = message.seconds;
-        return this.#onLoaded(undefined);
+        this.#onLoaded(undefined);
+        break;
       case 'failed':
-        return this.#onLoaded(fromWireError(message.error));
+        this.#onLoaded(fromWireError(message.error));
+        break;
       default:
-        return this.#calls.receive(message);
+        this.#calls.receive(message);
     }
   }
 
