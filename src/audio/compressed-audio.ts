@@ -48,11 +48,12 @@ function averageChannels({ channelData, sampleRate }: DecodedChannels): MonoBloc
   const [first, ...others] = channelData;
   if (first === undefined) return { samples: new Float32Array(), sampleRate };
   if (others.length === 0) return { samples: first, sampleRate };
-  const samples = Float32Array.from(first, (value, index) => {
-    let sum = value;
+  const samples = new Float32Array(first.length);
+  for (let index = 0; index < samples.length; index += 1) {
+    let sum = first[index]!;
     for (const channel of others) sum += channel[index]!;
-    return sum / channelData.length;
-  });
+    samples[index] = sum / channelData.length;
+  }
   return { samples, sampleRate };
 }
 

@@ -1,8 +1,8 @@
 import { fileURLToPath } from 'node:url';
 import { throwIfAborted } from '../base/abort.ts';
 import { fromWireError, type WireError } from '../base/errors.ts';
-import { type AudioFile, openAudioFile, unsupportedAudio } from './audio-file.ts';
-import { type DecoderExit, runDecoder } from './decoder-child.ts';
+import { type AudioFile, openAudioFile } from './audio-file.ts';
+import { type DecoderExit, decoderFailure, runDecoder } from './decoder-child.ts';
 import { decodeWithFfmpeg, type FfmpegSetting } from './ffmpeg.ts';
 import { type DecodeLimits, type Pcm, SAMPLE_RATE } from './pcm.ts';
 import { PcmCollector } from './pcm-collector.ts';
@@ -76,6 +76,5 @@ async function decodeWithoutFfmpeg(path: string, limits: DecodeLimits): Promise<
 function decodeError(exit: DecoderExit): Error {
   const last = exit.lines.at(-1) ?? '';
   if (exit.code === 1 && last.startsWith('{"code":')) return fromWireError(JSON.parse(last) as WireError);
-  const cause = new Error(`The decoder ended with ${exit.killedBy ?? exit.code}: ${exit.lines.join('\n')}`);
-  return unsupportedAudio('The file has no audio that could be decoded. Check that it plays.', cause);
+  return decoderFailure(exit);
 }

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { abortError, throwIfAborted } from '../base/abort.ts';
 import { AppError } from '../base/errors.ts';
 import { splitLines } from '../base/line-splitter.ts';
+import { unsupportedAudio } from './audio-file.ts';
 import type { DecodeLimits, Pcm } from './pcm.ts';
 import { PcmCollector } from './pcm-collector.ts';
 
@@ -79,6 +80,19 @@ export async function runDecoder(command: DecoderCommand, limits: DecodeLimits):
     clearTimeout(timer);
     limits.signal.removeEventListener('abort', onAbort);
   }
+}
+
+/** The error of a decoder that a signal ended, or of one that ended by itself without audio. */
+export function decoderFailure(exit: DecoderExit, output = exit.lines.join('\n')): AppError {
+  const cause = new Error(`The decoder ended with ${exit.killedBy ?? exit.code}: ${output}`);
+  if (exit.killedBy === null) {
+    return unsupportedAudio('The file has no audio that could be decoded. Check that it plays.', cause);
+  }
+  return unsupportedAudio(
+    `The decoder was ended by ${exit.killedBy}: the file is damaged, or needs more memory or time than is allowed. ` +
+      'Check that it plays, or convert it to WAV, MP3 or FLAC.',
+    cause,
+  );
 }
 
 /** The limits are set by a shell that then becomes the program, so that the process id stays the one to kill. */

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { AppError } from '../base/errors.ts';
 import { unsupportedAudio } from './audio-file.ts';
-import { type DecoderExit, runDecoder } from './decoder-child.ts';
+import { type DecoderExit, decoderFailure, runDecoder } from './decoder-child.ts';
 import { type DecodeLimits, type Pcm, SAMPLE_RATE } from './pcm.ts';
 import { requireSpeechRate } from './wav.ts';
 
@@ -125,10 +125,10 @@ const REASONS: readonly (readonly [pattern: RegExp, message: string])[] = [
 
 function decodeError(exit: DecoderExit, path: string): AppError {
   const output = exit.lines.join('\n').replaceAll(path, 'the file');
-  const cause = new Error(`ffmpeg ended with ${exit.killedBy ?? exit.code}: ${output}`);
+  const failure = decoderFailure(exit, output);
   const known = REASONS.find(([pattern]) => pattern.test(output));
-  if (known !== undefined) return unsupportedAudio(known[1], cause);
-  return unsupportedAudio('The file has no audio that could be decoded. Check that it plays.', cause);
+  if (exit.killedBy !== null || known === undefined) return failure;
+  return unsupportedAudio(known[1], failure.cause);
 }
 
 function notRunnable(path: string, cause?: unknown): AppError {

@@ -95,14 +95,18 @@ export class Resampler {
 }
 
 function dot(history: Float64Array, start: number, row: Float64Array): number {
-  let even = 0;
-  let odd = 0;
-  // Two sums break the chain of dependent additions; rows have an even length.
-  for (let tap = 0; tap < row.length; tap += 2) {
-    even += history[start + tap]! * row[tap]!;
-    odd += history[start + tap + 1]! * row[tap + 1]!;
+  let a = 0;
+  let b = 0;
+  let c = 0;
+  let d = 0;
+  // Four sums break the chain of dependent additions; the length of a row is a multiple of four.
+  for (let tap = 0, at = start; tap < row.length; tap += 4, at += 4) {
+    a += history[at]! * row[tap]!;
+    b += history[at + 1]! * row[tap + 1]!;
+    c += history[at + 2]! * row[tap + 2]!;
+    d += history[at + 3]! * row[tap + 3]!;
   }
-  return even + odd;
+  return a + b + (c + d);
 }
 
 interface PolyphaseFilter {
@@ -128,7 +132,7 @@ function designFilter(sourceRate: number): PolyphaseFilter {
   const stop = Math.min(0.5, (0.5 * SAMPLE_RATE) / sourceRate);
   const transition = stop * TRANSITION;
   // Kaiser's estimates of the length and the shape for a given attenuation.
-  const halfTaps = Math.ceil((STOP_BAND_DB - 7.95) / (14.36 * transition) / 2);
+  const halfTaps = 2 * Math.ceil((STOP_BAND_DB - 7.95) / (14.36 * transition) / 4);
   const beta = 0.1102 * (STOP_BAND_DB - 8.7);
   const exact = up <= MAX_EXACT_PHASES;
   const phases = exact ? up : TABLE_PHASES;

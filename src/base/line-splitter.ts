@@ -14,12 +14,13 @@ export function splitLines(maxLength: number, onLine: (line: string) => void): L
   const decoder = new StringDecoder('utf8');
   let line = '';
   const finishLine = () => {
-    if (line.length > 0) onLine(line);
+    const whole = line.endsWith('\r') ? line.slice(0, -1) : line;
     line = '';
+    if (whole.length > 0) onLine(whole);
   };
   return {
     add(chunk) {
-      const parts = decoder.write(chunk).split(/\r?\n/);
+      const parts = decoder.write(chunk).split('\n');
       for (const [index, part] of parts.entries()) {
         if (index > 0) finishLine();
         if (line.length < maxLength) line += part.slice(0, maxLength - line.length);

@@ -20,6 +20,8 @@ export interface LoadSpec {
   readonly options: Readonly<Record<string, unknown>>;
   /** What the process is expected to hold once loaded, in bytes; the eviction budget counts it. */
   readonly memoryBytes: number;
+  /** How long the model stays after its last request, where a request does not say: seconds, or -1 for ever. */
+  readonly keepAliveSeconds?: number;
 }
 
 export const MODEL_KINDS = ['whisper', 'vad'] as const;
