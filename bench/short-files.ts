@@ -46,15 +46,16 @@ const CONTENDERS: Record<string, (path: string) => Promise<{ seconds: number; te
   'faster-whisper int8, beam 5': (path) => peer.transcribe(path, 5),
   'faster-whisper int8, beam 1': (path) => peer.transcribe(path, 1),
 };
-const seconds = new Map<string, number[][]>();
-const texts = new Map<string, string[]>();
+const names = Object.keys(CONTENDERS);
+const seconds = Object.fromEntries(names.map((name) => [name, recordings.map((): number[] => [])]));
+const texts = Object.fromEntries(names.map((name) => [name, recordings.map(() => '')]));
 for (let round = 0; round <= Number(values.rounds); round += 1) {
   for (const [index, { path }] of recordings.entries()) {
     for (const [name, transcribe] of Object.entries(CONTENDERS)) {
       const result = await transcribe(path);
       // The first round warms both up.
-      if (round === 0) (texts.get(name) ?? texts.set(name, []).get(name)!)[index] = result.text;
-      else ((seconds.get(name) ?? seconds.set(name, []).get(name)!)[index] ??= []).push(result.seconds);
+      if (round === 0) texts[name]![index] = result.text;
+      else seconds[name]![index]!.push(result.seconds);
     }
   }
 }
@@ -89,7 +90,7 @@ function named(pair: string): { path: string; reference: string } {
 function report(): void {
   const median = (list: readonly number[]) => [...list].sort((a, b) => a - b)[list.length >> 1]!;
   const total = (name: string, pick: (list: readonly number[]) => number) =>
-    seconds.get(name)!.reduce((sum, list) => sum + pick(list), 0);
+    seconds[name]!.reduce((sum, list) => sum + pick(list), 0);
   const baseline = 'faster-whisper int8, beam 5';
   console.log(
     `${values.model}, ${recordings.length} files (${recordings.map(({ path }) => basename(path).slice(-8, -4)).join(' ')}), ${values.rounds} rounds, ${values.threads} threads, ${cpus()[0]!.model}`,
@@ -98,8 +99,8 @@ function report(): void {
     `| contender | seconds, sum of medians | of minima | ratio to ${baseline} (medians / minima) | WER |`,
   );
   console.log('|---|---|---|---|---|');
-  for (const name of Object.keys(CONTENDERS)) {
-    const found = recordings.map(({ reference }, index) => wordErrors(reference, texts.get(name)![index]!));
+  for (const name of names) {
+    const found = recordings.map(({ reference }, index) => wordErrors(reference, texts[name]![index]!));
     const errors = found.reduce((sum, one) => sum + one.errors, 0);
     const words = found.reduce((sum, one) => sum + one.words, 0);
     const [medians, minima] = [total(name, median), total(name, (list) => Math.min(...list))];
