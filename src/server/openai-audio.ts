@@ -9,7 +9,8 @@ import { languageName } from '../speech/whisper/languages.ts';
 import { booleanField, keepAliveField, numberField, parseForm } from './form.ts';
 import { requestSignal } from './request-signal.ts';
 import type { Services } from './services.ts';
-import { receiveUpload, type Upload } from './uploads.ts';
+import type { Upload } from './uploads.ts';
+import { withUpload } from './with-upload.ts';
 
 const RESPONSE_FORMATS = ['json', 'text', 'srt', 'verbose_json', 'vtt'] as const;
 type ResponseFormat = (typeof RESPONSE_FORMATS)[number];
@@ -50,21 +51,13 @@ async function answer(
   reply: FastifyReply,
   { services, task }: { services: Services; task: SpeechTask },
 ): Promise<FastifyReply> {
-  const { options, speech } = services;
   const signal = requestSignal(request, reply);
-  const turn = speech.admit();
-  let upload: Upload | undefined;
-  try {
-    const limits = { directory: options.uploadDirectory, maxUploadBytes: options.maxUploadBytes, fileField: 'file', signal };
-    upload = await receiveUpload(request, limits);
+  const { transcript, format } = await withUpload(request, { services, fileField: 'file', signal }, async (upload) => {
     const { wanted, format } = parseRequest(upload, task);
-    await speech.check(wanted);
-    const transcript = await speech.transcribe(upload.path, wanted, { signal });
-    return send(reply, transcript, format);
-  } finally {
-    turn.release();
-    await upload?.remove();
-  }
+    await services.speech.check(wanted);
+    return { transcript: await services.speech.transcribe(upload.path, wanted, { signal }), format };
+  });
+  return send(reply, transcript, format);
 }
 
 function parseRequest(upload: Upload, task: SpeechTask): { wanted: SpeechRequest; format: ResponseFormat } {

@@ -1,4 +1,5 @@
 /** Every error answer, in OpenAI's form with all four keys; logged once, here. */
+import type { Socket } from 'node:net';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { AppError, type ErrorCode, toAppError } from '../base/errors.ts';
 import { ERROR_STATUS } from './error-status.ts';
@@ -23,6 +24,21 @@ export function replyNotFound(request: FastifyRequest, reply: FastifyReply): Fas
     return replyError(new AppError('method_not_allowed', `${method} is not answered at ${path}; use ${others.join(' or ')}.`), request, reply);
   }
   return replyError(new AppError('not_found', `There is nothing at ${method} ${path}. GET /docs lists the routes.`), request, reply);
+}
+
+/** Bytes that are no HTTP request, or headers over the limit: there is no request yet, so the answer is written by hand. */
+export function replyBrokenRequest(error: Error & { code?: string }, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const isTooLarge = error.code === 'HPE_HEADER_OVERFLOW';
+  const message = isTooLarge ? 'The request headers are too large (server.max_header_bytes).' : 'This is not a valid HTTP request.';
+  const { type } = ERROR_STATUS.invalid_request;
+  const body = JSON.stringify({ error: { message, type, param: null, code: 'invalid_request' satisfies ErrorCode } });
+  const status = isTooLarge ? '431 Request Header Fields Too Large' : '400 Bad Request';
+  const head = `HTTP/1.1 ${status}\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n`;
+  socket.end(head + body);
 }
 
 /** Fastify's own refusals (a broken header, a body of the wrong type) as ours. */

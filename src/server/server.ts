@@ -1,13 +1,12 @@
 /** The HTTP server: limits, request ids, keys, routes and errors around the services. */
 import { randomUUID } from 'node:crypto';
 import multipart from '@fastify/multipart';
-import Fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify';
-import { AppError } from '../base/errors.ts';
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
 import { createKeyCheck } from './auth.ts';
 import { registerModels } from './models.ts';
 import { registerOpenaiAudio } from './openai-audio.ts';
 import { registerOpenapi } from './openapi.ts';
-import { replyError, replyNotFound } from './reply-error.ts';
+import { replyBrokenRequest, replyError, replyNotFound } from './reply-error.ts';
 import type { Services } from './services.ts';
 import { registerSystem } from './system.ts';
 import { registerTranscribe } from './transcribe.ts';
@@ -27,11 +26,10 @@ export async function createServer(services: Services): Promise<FastifyInstance>
   const { options } = services;
   const app = Fastify({
     loggerInstance: services.logger as FastifyBaseLogger,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: MAX_BODY_BYTES,
     requestTimeout: options.requestTimeoutMs,
     keepAliveTimeout: IDLE_CONNECTION_MS,
-    return503OnClosing: false,
     http: { maxHeaderSize: options.maxHeaderBytes },
     requestIdHeader: false,
     genReqId: ({ headers }) => {
@@ -39,6 +37,7 @@ export async function createServer(services: Services): Promise<FastifyInstance>
       return typeof given === 'string' && SAFE_REQUEST_ID.test(given) ? given : randomUUID();
     },
     frameworkErrors: replyError,
+    clientErrorHandler: replyBrokenRequest,
   });
   app.setErrorHandler(replyError);
   app.setNotFoundHandler(replyNotFound);
@@ -65,17 +64,17 @@ export async function createServer(services: Services): Promise<FastifyInstance>
 
 function addHooks(app: FastifyInstance, apiKeys: readonly string[]): void {
   const checkKey = createKeyCheck(apiKeys);
+  app.addHook('onRequest', async (request, reply) => {
+    void reply.header('x-request-id', request.id);
+    checkKey(request);
+  });
+  // A connection that stays open would hold a stopping server until it idles out.
   let isClosing = false;
   app.addHook('preClose', async () => {
     isClosing = true;
   });
-  app.addHook('onRequest', async (request, reply) => {
-    void reply.header('x-request-id', request.id);
-    if (isClosing) {
-      void reply.header('connection', 'close');
-      throw new AppError('shutting_down', 'The server is stopping. Try again in a moment.', { retryAfterSeconds: 5 });
-    }
-    checkKey(request);
+  app.addHook('onSend', async (_request, reply) => {
+    if (isClosing) void reply.header('connection', 'close');
   });
   app.addHook('onResponse', async (request, reply) => {
     const fields = { method: request.method, route: request.routeOptions.url ?? 'none', status: reply.statusCode, ms: Math.round(reply.elapsedTime) };

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { numberField, parseForm } from './form.ts';
 import { requestSignal } from './request-signal.ts';
 import type { Services } from './services.ts';
-import { receiveUpload, type Upload } from './uploads.ts';
+import { withUpload } from './with-upload.ts';
 
 export const transcribeForm = z.object({
   model_size: z.string().min(1).optional().describe('tiny, base, small ... or any model of this server; left out: the default.'),
@@ -13,17 +13,13 @@ export const transcribeForm = z.object({
   beam_size: numberField({ min: 1, max: 20, whole: true }).optional(),
 });
 
-export function registerTranscribe(app: FastifyInstance, { speech, options }: Services): void {
+export function registerTranscribe(app: FastifyInstance, services: Services): void {
   app.post('/transcribe', {
     config: { form: transcribeForm, fileField: 'audio', summary: 'Transcribe a recording, short form' },
     async handler(request, reply) {
       const signal = requestSignal(request, reply);
-      const turn = speech.admit();
       const started = performance.now();
-      let upload: Upload | undefined;
-      try {
-        const limits = { directory: options.uploadDirectory, maxUploadBytes: options.maxUploadBytes, fileField: 'audio', signal };
-        upload = await receiveUpload(request, limits);
+      const transcript = await withUpload(request, { services, fileField: 'audio', signal }, async (upload) => {
         const form = parseForm(upload.fields, transcribeForm);
         const wanted = {
           model: form.model_size,
@@ -32,20 +28,17 @@ export function registerTranscribe(app: FastifyInstance, { speech, options }: Se
           temperature: form.temperature,
           beamSize: form.beam_size,
         } as const;
-        await speech.check(wanted);
-        const transcript = await speech.transcribe(upload.path, wanted, { signal });
-        return {
-          text: transcript.text,
-          language: transcript.language,
-          language_probability: transcript.languageProbability,
-          duration: transcript.durationSeconds,
-          word_count: transcript.text.split(/\s+/).filter((word) => word !== '').length,
-          processing_time: (performance.now() - started) / 1000,
-        };
-      } finally {
-        turn.release();
-        await upload?.remove();
-      }
+        await services.speech.check(wanted);
+        return services.speech.transcribe(upload.path, wanted, { signal });
+      });
+      return {
+        text: transcript.text,
+        language: transcript.language,
+        language_probability: transcript.languageProbability,
+        duration: transcript.durationSeconds,
+        word_count: transcript.text.split(/\s+/).filter((word) => word !== '').length,
+        processing_time: (performance.now() - started) / 1000,
+      };
     },
   });
 }

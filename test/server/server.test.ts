@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
@@ -33,6 +34,24 @@ test('a failure of ours says nothing of the inside, and its log line has the sam
   assert.equal(response.headers.get('x-request-id'), 'my-id.1');
   assert.ok(!text.includes('shadow') && text.includes('my-id.1'));
   assert.ok(log.some((line) => line.includes('"reqId":"my-id.1"') && line.includes('shadow')));
+});
+
+test('bytes that are no request, and headers over the limit, get an error of the same form', async (t) => {
+  const { url } = await startServer(t);
+  const say = (text: string) =>
+    new Promise<string>((resolve, reject) => {
+      let answer = '';
+      const socket = connect(Number(new URL(url).port), '127.0.0.1', () => socket.write(text));
+      socket.on('data', (bytes) => {
+        answer += bytes;
+      });
+      socket.on('end', () => resolve(answer));
+      socket.on('error', reject);
+    });
+  const noise = await say('hello\r\n\r\n');
+  assert.match(noise, /^HTTP\/1\.1 400 /);
+  assert.deepEqual(Object.keys(JSON.parse(noise.split('\r\n\r\n')[1]!).error).sort(), ['code', 'message', 'param', 'type']);
+  assert.match(await say(`GET / HTTP/1.1\r\nhost: a\r\nx: ${'y'.repeat(20_000)}\r\n\r\n`), /^HTTP\/1\.1 431 /);
 });
 
 test('a request id that could forge a log line is replaced', async (t) => {
@@ -109,9 +128,8 @@ test('a closing server finishes what runs and refuses what comes', async (t) => 
   const running = fetch(`${url}/v1/audio/transcriptions`, { method: 'POST', body: form({ model: 'whisper-1' }) });
   await hasStarted;
   const closed = app.close();
-  const late = await app.inject({ method: 'GET', url: '/health' });
-  assert.equal(late.statusCode, 503);
-  assert.equal(late.json<ErrorBody>().error.code, 'shutting_down');
+  while (app.server.listening) await new Promise(setImmediate);
+  await assert.rejects(fetch(`${url}/health`), 'a closing server takes no new connection');
   finish!();
   assert.equal((await running).status, 415);
   await closed;

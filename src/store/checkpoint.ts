@@ -1,0 +1,170 @@
+/** What makes a set of files a model that Percept can load: which files, and whether they are what they say. */
+import { type FileHandle, open, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { AppError } from '../base/errors.ts';
+import type { CatalogueKind } from './catalogue.ts';
+import type { WeightFormat } from './manifest.ts';
+
+export interface CheckpointFiles {
+  readonly kind: CatalogueKind;
+  readonly format: WeightFormat;
+  /** Every file to keep. */
+  readonly files: readonly string[];
+  /** Those of them that hold weights. */
+  readonly weights: readonly string[];
+}
+
+const SMALL_FILES =
+  /^(config|generation_config|preprocessor_config|tokenizer|tokenizer_config|added_tokens|normalizer)\.json$/;
+const VOCABULARY = /^(vocabulary\.(json|txt)|vocab\.json|merges\.txt)$/;
+const SAFETENSORS = /^model(-\d+-of-\d+)?\.safetensors$/;
+const PICKLE = /\.(pt|pth|pkl|ckpt)$|^pytorch_model.*\.bin$/;
+export const VAD_FILES = /^silero_vad(_16k_op15|_16k_sequence)?\.onnx$/;
+const CTRANSLATE2_VERSIONS = { first: 3, last: 6 };
+const MAX_SAFETENSORS_HEADER_BYTES = 100 * 1024 ** 2;
+
+/** Picks the files of a model by their names. Throws `unsupported_model` with the remedy; `origin` is for the message. */
+export function chooseFiles(names: readonly string[], origin: string): CheckpointFiles {
+  const common = names.filter((name) => SMALL_FILES.test(name) || VOCABULARY.test(name));
+  const onnx = names.filter((name) => VAD_FILES.test(name));
+  if (onnx.length > 0) return { kind: 'vad', format: 'onnx', files: onnx, weights: onnx };
+  const found = weightsAmong(names);
+  if (!found) throw new AppError('unsupported_model', `${origin} ${whatIsMissing(names)}`);
+  for (const required of ['config.json', 'tokenizer.json']) {
+    if (!names.includes(required)) {
+      const message = `${origin} has no ${required}; take it from the repository that the model was made from.`;
+      throw new AppError('unsupported_model', message);
+    }
+  }
+  const index = names.filter((name) => name === 'model.safetensors.index.json' && found.weights.length > 1);
+  return { kind: 'whisper', ...found, files: [...common, ...index, ...found.weights] };
+}
+
+/** Reads as much of each file as tells whether it is what it says. Throws `unsupported_model`. */
+export async function checkFiles(
+  directory: string,
+  { kind, format, files, weights }: CheckpointFiles,
+): Promise<void> {
+  for (const name of files.filter((file) => file.endsWith('.json'))) await readJson(join(directory, name));
+  if (kind === 'whisper')
+    checkWhisperConfig(await readJson(join(directory, 'config.json')), format, directory);
+  if (files.includes('model.safetensors.index.json')) await checkIndex(directory, weights);
+  for (const name of weights) {
+    const path = join(directory, name);
+    const handle = await open(path, 'r');
+    try {
+      await CHECKS[format](handle, path);
+    } finally {
+      await handle.close();
+    }
+  }
+}
+
+/** Whether a parsed config.json is Whisper's. Throws `unsupported_model`. */
+export function checkWhisperConfig(config: unknown, format: WeightFormat, origin: string): void {
+  const fields = (typeof config === 'object' && config !== null ? config : {}) as Record<string, unknown>;
+  // CTranslate2's file has no model type, but only Whisper's names tokens to suppress.
+  const isWhisper = format === 'huggingface' ? fields['model_type'] === 'whisper' : 'suppress_ids' in fields;
+  if (isWhisper) return;
+  const found = typeof fields['model_type'] === 'string' ? ` but of type ${fields['model_type']}` : '';
+  throw new AppError('unsupported_model', `${origin} is not a Whisper model${found}.`);
+}
+
+function weightsAmong(
+  names: readonly string[],
+): { format: WeightFormat; weights: readonly string[] } | undefined {
+  if (names.includes('model.bin')) return { format: 'ctranslate2', weights: ['model.bin'] };
+  if (names.includes('model.safetensors')) return { format: 'huggingface', weights: ['model.safetensors'] };
+  const shards = names.filter((name) => SAFETENSORS.test(name)).sort();
+  return shards.length > 0 ? { format: 'huggingface', weights: shards } : undefined;
+}
+
+function whatIsMissing(names: readonly string[]): string {
+  if (names.some((name) => PICKLE.test(name))) {
+    return (
+      'holds its weights only as Python pickles, which can run code and are not read. Use a repository with ' +
+      'model.safetensors or in CTranslate2 format (model.bin), or convert it.'
+    );
+  }
+  return 'holds no model: expected model.bin (CTranslate2), model.safetensors, or silero_vad.onnx.';
+}
+
+const CHECKS: Record<WeightFormat, (handle: FileHandle, path: string) => Promise<void>> = {
+  ctranslate2: checkCTranslate2,
+  huggingface: checkSafetensors,
+  onnx: checkOnnx,
+};
+
+/** A version as 4 bytes, then the length (2 bytes) and the characters of the model's specification. */
+async function checkCTranslate2(handle: FileHandle, path: string): Promise<void> {
+  const head = await readHead(handle, 18);
+  const version = head.length === 18 ? head.readUInt32LE(0) : 0;
+  const isKnown = version >= CTRANSLATE2_VERSIONS.first && version <= CTRANSLATE2_VERSIONS.last;
+  const spec = head.subarray(6, 17).toString('latin1');
+  if (!isKnown || spec !== 'WhisperSpec')
+    throw notWhatItSays(path, 'a CTranslate2 Whisper model (binary version 3 to 6)');
+}
+
+/** The length of a JSON header as 8 bytes, the header, then tensors up to the last offset that the header names. */
+async function checkSafetensors(handle: FileHandle, path: string): Promise<void> {
+  const wrong = notWhatItSays(path, 'a whole safetensors file');
+  const { size } = await handle.stat();
+  const head = await readHead(handle, 8);
+  const headerBytes = head.length === 8 ? Number(head.readBigUInt64LE(0)) : 0;
+  if (headerBytes < 2 || headerBytes > MAX_SAFETENSORS_HEADER_BYTES || headerBytes + 8 > size) throw wrong;
+  const text = (await readHead(handle, headerBytes + 8)).subarray(8).toString('utf8');
+  const tensors = Object.entries(parseJson(text) ?? {}).filter(([name]) => name !== '__metadata__');
+  const ends = tensors.map(
+    ([, tensor]) => (tensor as { data_offsets?: [number, number] }).data_offsets?.[1] ?? Number.NaN,
+  );
+  const lastEnd = ends.reduce((last, end) => Math.max(last, end), 0);
+  if (tensors.length === 0 || lastEnd + headerBytes + 8 !== size) throw wrong;
+}
+
+/** A protobuf whose first field is the version of the format, a small number. */
+async function checkOnnx(handle: FileHandle, path: string): Promise<void> {
+  const [tag, version] = await readHead(handle, 2);
+  const isVersion = tag === 0x08 && version !== undefined && version >= 3 && version < 64;
+  if (!isVersion || (await handle.stat()).size < 1024) throw notWhatItSays(path, 'an ONNX model');
+}
+
+async function checkIndex(directory: string, weights: readonly string[]): Promise<void> {
+  const path = join(directory, 'model.safetensors.index.json');
+  const { weight_map: map } = (await readJson(path)) as { weight_map?: Record<string, unknown> };
+  const missing = [...new Set(Object.values(map ?? {}))].filter((shard) => !weights.includes(String(shard)));
+  if (!map || missing.length > 0) {
+    throw new AppError(
+      'unsupported_model',
+      `${path} names weights that are not there: ${missing.join(', ') || 'none at all'}.`,
+    );
+  }
+}
+
+async function readJson(path: string): Promise<object> {
+  const found = await stat(path).catch(() => undefined);
+  const parsed =
+    found && found.size < MAX_SAFETENSORS_HEADER_BYTES ? parseJson(await readFile(path, 'utf8')) : undefined;
+  if (!parsed) throw notWhatItSays(path, 'JSON');
+  return parsed;
+}
+
+function parseJson(text: string): object | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+async function readHead(handle: FileHandle, bytes: number): Promise<Buffer> {
+  const { buffer, bytesRead } = await handle.read(Buffer.alloc(bytes), 0, bytes, 0);
+  return buffer.subarray(0, bytesRead);
+}
+
+function notWhatItSays(path: string, expected: string): AppError {
+  return new AppError(
+    'unsupported_model',
+    `${path} is not ${expected}. If it was downloaded, download it again.`,
+  );
+}

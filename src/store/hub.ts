@@ -1,0 +1,157 @@
+/** The Hugging Face hub and its mirrors: a repository pinned at one commit, every file verified by the hash the hub states. */
+import { rename } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { AppError } from '../base/errors.ts';
+import { hidePassword } from '../base/url.ts';
+import type { CatalogueEntry } from './catalogue.ts';
+import { type CheckpointFiles, checkWhisperConfig, chooseFiles } from './checkpoint.ts';
+import type { Expected, RemoteFile } from './download.ts';
+import type { HttpAnswer } from './network.ts';
+import type { Plan, SourceContext, WeightSource } from './plan.ts';
+import { getText } from './retry.ts';
+
+const revisionSchema = z.object({
+  sha: z.string().regex(/^[0-9a-f]{7,64}$/),
+  siblings: z.array(
+    z.object({
+      rfilename: z.string(),
+      size: z.number().nullish(),
+      blobId: z.string().nullish(),
+      lfs: z.object({ sha256: z.string().nullish(), size: z.number().nullish() }).nullish(),
+    }),
+  ),
+  cardData: z.object({ license: z.union([z.string(), z.array(z.string())]).nullish() }).nullish(),
+});
+
+type Revision = z.output<typeof revisionSchema>;
+
+/** `endpoint` without a trailing slash and without credentials. */
+export function hubSource(endpoint: string): WeightSource {
+  return {
+    type: 'hub',
+    url: hidePassword(endpoint),
+    plan: (entry, context) => plan(endpoint, entry, context),
+  };
+}
+
+async function plan(endpoint: string, entry: CatalogueEntry, context: SourceContext): Promise<Plan> {
+  const repository = entry.hub;
+  if (!repository) throw new AppError('download_failed', `the hub has no repository for ${entry.name}.`);
+  const revision = await pinRevision(
+    `${endpoint}/api/models/${repository}/revision/main?blobs=true`,
+    context,
+  );
+  const files = chooseFiles(
+    revision.siblings.map((sibling) => sibling.rfilename),
+    `${repository} (hub)`,
+  );
+  const address = (name: string) => `${endpoint}/${repository}/resolve/${revision.sha}/${name}`;
+  if (files.kind === 'whisper') {
+    // Known before gigabytes are moved.
+    checkWhisperConfig(
+      parse((await getText(address('config.json'), context)).text),
+      files.format,
+      repository,
+    );
+  }
+  const downloads = files.files.map((name) => remoteFile(name, address(name), { files, revision }));
+  return {
+    source: { type: 'hub', id: repository, revision: revision.sha, url: `${endpoint}/${repository}` },
+    licence: entry.licence ?? licenceOf(revision),
+    files,
+    // Small files first: what is missing shows early.
+    downloads: [...downloads].sort((a, b) => (a.expected.sizeBytes ?? 0) - (b.expected.sizeBytes ?? 0)),
+    assembledBytes: 0,
+    assemble: (downloaded, directory) =>
+      Promise.all(
+        downloaded.map(async ({ name, path, sizeBytes, sha256 }) => {
+          await rename(path, join(directory, name));
+          return { path: name, sizeBytes, sha256 };
+        }),
+      ),
+  };
+}
+
+async function pinRevision(url: string, context: SourceContext): Promise<Revision> {
+  const parsed = revisionSchema.safeParse(parse((await getText(url, context)).text));
+  if (parsed.success) return parsed.data;
+  throw new AppError('download_failed', `${hidePassword(url)}: this is not an answer of the hub's API.`);
+}
+
+function remoteFile(
+  name: string,
+  url: string,
+  { files, revision }: { readonly files: CheckpointFiles; readonly revision: Revision },
+): RemoteFile {
+  const sibling = revision.siblings.find((candidate) => candidate.rfilename === name);
+  const stated: Expected = {
+    sha256: sibling?.lfs?.sha256 ?? undefined,
+    sizeBytes: sibling?.lfs?.size ?? sibling?.size ?? undefined,
+    gitSha1: sibling?.lfs ? undefined : gitObject(sibling?.blobId ?? undefined),
+  };
+  const isWeight = files.weights.includes(name);
+  return {
+    url,
+    name,
+    expected: stated,
+    expectedBy: (answer) => expectedBy(answer, { stated, isWeight, url }),
+  };
+}
+
+/** What the API stated, completed by the linked hash that comes with the file itself. They must not contradict each other. */
+function expectedBy(
+  answer: HttpAnswer,
+  { stated, isWeight, url }: { readonly stated: Expected; readonly isWeight: boolean; readonly url: string },
+): Expected {
+  const hops = [...answer.redirects, answer.headers];
+  const linkedByHub = unquoted(hops.find((headers) => headers['x-linked-etag'])?.['x-linked-etag']);
+  // Without that header only the hub's own tag is a hash of the content; a content network behind it has tags of its own.
+  const tag = linkedByHub ?? unquoted(hops[0]?.['etag']);
+  const expected: Expected = {
+    sha256: stated.sha256 ?? (tag && /^[0-9a-f]{64}$/.test(tag) ? tag : undefined),
+    sizeBytes:
+      stated.sizeBytes ?? numberOf(hops.find((headers) => headers['x-linked-size'])?.['x-linked-size']),
+    gitSha1: stated.gitSha1 ?? gitObject(tag),
+  };
+  if (stated.sha256 && linkedByHub && linkedByHub !== stated.sha256) {
+    answer.body.on('error', () => {}).destroy();
+    throw new AppError(
+      'checksum_mismatch',
+      `${hidePassword(url)}: the hub states two different hashes for it.`,
+    );
+  }
+  if (isWeight && !expected.sha256) {
+    answer.body.on('error', () => {}).destroy();
+    throw new AppError(
+      'download_failed',
+      `${hidePassword(url)}: no SHA-256 is stated (x-linked-etag), so it cannot be verified.`,
+    );
+  }
+  return expected;
+}
+
+function licenceOf(revision: Revision): string {
+  const licence = revision.cardData?.license;
+  return (Array.isArray(licence) ? licence.join(', ') : licence) || 'not stated';
+}
+
+function unquoted(tag: string | undefined): string | undefined {
+  return tag?.replace(/^W\//, '').replaceAll('"', '');
+}
+
+function gitObject(tag: string | undefined): string | undefined {
+  return tag && /^[0-9a-f]{40}$/.test(tag) ? tag : undefined;
+}
+
+function numberOf(text: string | undefined): number | undefined {
+  return text && /^\d+$/.test(text) ? Number(text) : undefined;
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
