@@ -74,6 +74,8 @@ export const configSchema = z.object({
     threads: note(z.int().min(0).max(256).default(0), 'Threads of one model; 0 decides by the machine.', {
       fallback: 'the cores that this process may use, at most 8',
     }),
+    autoPull: note(z.boolean().default(true), 'Install a model of the catalogue when it is first asked for.'),
+    preload: note(z.boolean().default(true), 'Install and load the default model when the server starts.'),
     computeType: note(z.enum(['int8', 'float32']).default('int8'), 'For model names without a suffix.'),
   }),
   queue: z.object({

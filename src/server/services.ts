@@ -22,7 +22,7 @@ export interface Services {
 }
 
 export interface SystemService {
-  health(): Health;
+  health(): Promise<Health>;
   /** Undefined when the default model answers; else why not. */
   notReady(): string | undefined;
 }

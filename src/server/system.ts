@@ -5,7 +5,7 @@ import type { Services } from './services.ts';
 
 export function registerSystem(app: FastifyInstance, { system, options }: Services): void {
   app.get('/health', { config: { summary: 'Whether the service works' } }, async (_request, reply) => {
-    const health = system.health();
+    const health = await system.health();
     const isHealthy = health.workerActive;
     return reply.status(isHealthy ? 200 : 503).send({
       status: isHealthy ? 'healthy' : 'unhealthy',

@@ -95,7 +95,7 @@ export async function startServer(t: TestContext, behaviour: Behaviour = {}): Pr
     },
     speech,
     system: {
-      health: () => ({ queueDepth: turns.taken - turns.given, workerActive: true, models: [{ name: MODEL.name, state: 'ready', memoryBytes: 1 }] }),
+      health: async () => ({ queueDepth: turns.taken - turns.given, workerActive: true, models: [{ name: MODEL.name, state: 'ready', memoryBytes: 1 }] }),
       notReady: () => undefined,
     },
     logger: pino({}, { write: (line: string) => void log.push(line) }),

@@ -1,0 +1,91 @@
+/** The composition root: makes every room from the configuration and hands each what it needs of the others. */
+import type { Logger } from './base/logger.ts';
+import { type Environment, proxySettings } from './config/environment.ts';
+import type { Config } from './config/schema.ts';
+import { convertInProcess } from './convert.ts';
+import { createEngine, type Engine } from './engine/engine.ts';
+import { createSpeechService, type PreparingSpeechService, type SpeechDefaults } from './speech/create-service.ts';
+import { openStore, type Store } from './store/store.ts';
+
+export interface App {
+  readonly config: Config;
+  readonly store: Store;
+  readonly engine: Engine;
+  readonly speech: PreparingSpeechService;
+  /** Ends model processes and downloads; what still runs is rejected after `timeoutMs`. */
+  close(options: { readonly timeoutMs: number }): Promise<void>;
+}
+
+export interface AppOptions {
+  readonly config: Config;
+  readonly env: Environment;
+  readonly logger: Logger;
+}
+
+/** Starts nothing: processes begin with the first request, downloads with the first model asked for. */
+export function createApp({ config, env, logger }: AppOptions): App {
+  const store = openStore({
+    home: config.home,
+    offline: config.offline,
+    sources: config.sources,
+    proxy: proxySettings(env),
+    logger,
+  });
+  const engine = createEngine({
+    entry: new URL('./model-process.js', import.meta.url),
+    limits: {
+      maxLoaded: config.models.maxLoaded,
+      memoryBudgetBytes: config.models.memoryBudgetBytes,
+      loadTimeoutMs: config.models.loadTimeoutSeconds * 1000,
+      queueDepth: config.queue.maxDepth,
+      waitTimeoutMs: config.queue.waitTimeoutSeconds * 1000,
+    },
+    keepAliveDefaultSeconds: config.models.keepAlive,
+    logger,
+    env: modelEnvironment(env),
+  });
+  const speech = createSpeechService({ store, engine, defaults: speechDefaults(config), convert: convertInProcess });
+  return {
+    config,
+    store,
+    engine,
+    speech,
+    async close({ timeoutMs }) {
+      await engine.close({ timeoutMs });
+      await store.close();
+    },
+  };
+}
+
+/** Model processes need the machine's variables, but none of ours: no key or token is passed on. */
+function modelEnvironment(env: Environment): Environment {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('PERCEPT_') && name !== 'HF_TOKEN'));
+}
+
+function speechDefaults({ models, speech, audio, offline }: Config): SpeechDefaults {
+  return {
+    model: models.speech,
+    computeType: models.computeType,
+    autoPull: models.autoPull && !offline,
+    threads: models.threads,
+    audio: {
+      ffmpeg: audio.ffmpeg,
+      timeoutMs: audio.decodeTimeoutSeconds * 1000,
+      memoryBytes: audio.memoryBytes,
+    },
+    options: {
+      ...(speech.language === null ? {} : { language: speech.language }),
+      ...(speech.prompt === null ? {} : { prompt: speech.prompt }),
+      temperatures: speech.temperatures,
+      beamSize: speech.beamSize,
+      conditionOnPreviousText: speech.conditionOnPreviousText,
+      compressionRatioThreshold: speech.compressionRatioThreshold,
+      logprobThreshold: speech.logprobThreshold,
+      noSpeechThreshold: speech.noSpeechThreshold,
+      vad: speech.vad,
+      batchSize: speech.batchSize,
+      maxDurationSeconds: audio.maxDurationSeconds,
+    },
+    keepAliveSeconds: ({ name, base }) => models.keepAliveByModel[name] ?? models.keepAliveByModel[base] ?? models.keepAlive,
+  };
+}

@@ -1,0 +1,110 @@
+/** Runs the HTTP server from start to a graceful end. */
+import { join } from 'node:path';
+import type { AddressInfo } from 'node:net';
+import type { FastifyInstance } from 'fastify';
+import type { App } from './app.ts';
+import { sleep } from './base/abort.ts';
+import { AppError, toAppError } from './base/errors.ts';
+import type { Logger } from './base/logger.ts';
+import { requireSafeBind } from './server/auth.ts';
+import { createServer } from './server/server.ts';
+import type { Health } from './server/services.ts';
+import { openUploadDirectory } from './server/uploads.ts';
+import { VERSION } from './version.ts';
+
+export interface Service {
+  /** Where it listens, such as http://127.0.0.1:11437. */
+  readonly url: string;
+  /** Takes no new request, finishes those under way within the configured time, then ends everything. */
+  stop(): Promise<void>;
+}
+
+/** How long after the requests are to be finished their model processes may still take to end. */
+const ENGINE_STOP_MS = 3000;
+/** A default model that cannot be had now (no network yet) is tried again after this, doubling up to a minute. */
+const FIRST_RETRY_MS = 2000;
+const LONGEST_RETRY_MS = 60_000;
+
+/** Throws `invalid_config` for an unsafe address and `port_in_use`. */
+export async function startService(app: App, logger: Logger): Promise<Service> {
+  const { config } = app;
+  requireSafeBind(config.server);
+  await app.store.sweep();
+  const stopping = new AbortController();
+  const readiness = config.models.preload ? preload(app, { logger, signal: stopping.signal }) : { reason: undefined };
+  const server = await createServer({
+    options: {
+      apiKeys: config.server.auth === 'none' ? [] : config.server.apiKeys,
+      maxUploadBytes: config.server.maxUploadBytes,
+      maxHeaderBytes: config.server.maxHeaderBytes,
+      maxFields: config.server.maxFields,
+      requestTimeoutMs: config.server.requestTimeoutSeconds * 1000,
+      uploadDirectory: await openUploadDirectory(join(config.home, 'uploads')),
+      version: VERSION,
+    },
+    speech: app.speech,
+    system: { health: () => healthOf(app), notReady: () => readiness.reason },
+    logger,
+  });
+  const url = await listen(server, config.server);
+  logger.info({ url, version: VERSION, home: config.home }, 'listening');
+  return {
+    url,
+    async stop() {
+      logger.info({ stopTimeoutSeconds: config.server.stopTimeoutSeconds }, 'stopping');
+      stopping.abort();
+      const closed = server.close();
+      await Promise.race([closed, sleep(config.server.stopTimeoutSeconds * 1000)]);
+      await app.close({ timeoutMs: ENGINE_STOP_MS });
+      server.server.closeAllConnections();
+      await closed;
+      logger.info({}, 'stopped');
+    },
+  };
+}
+
+async function listen(server: FastifyInstance, { host, port }: { host: string; port: number }): Promise<string> {
+  try {
+    await server.listen({ host, port });
+  } catch (cause) {
+    await server.close();
+    if ((cause as NodeJS.ErrnoException).code === 'EADDRINUSE') {
+      throw new AppError('port_in_use', `Port ${port} on ${host} is taken by another program. Stop it, or choose another port with --port or PERCEPT_PORT.`, { cause });
+    }
+    throw cause;
+  }
+  const address = server.server.address() as AddressInfo;
+  const name = address.family === 'IPv6' ? `[${address.address}]` : address.address;
+  return `http://${name}:${address.port}`;
+}
+
+/** Installs and loads the default model beside the server; `reason` says why it does not answer yet. */
+function preload(app: App, { logger, signal }: { logger: Logger; signal: AbortSignal }): { reason: string | undefined } {
+  const readiness: { reason: string | undefined } = { reason: `The model ${app.config.models.speech} is being loaded.` };
+  const attempt = async () => {
+    for (let pauseMs = FIRST_RETRY_MS; !signal.aborted; pauseMs = Math.min(LONGEST_RETRY_MS, 2 * pauseMs)) {
+      try {
+        await app.speech.warm(undefined, signal);
+        readiness.reason = undefined;
+        return;
+      } catch (thrown) {
+        if (signal.aborted) return;
+        const error = toAppError(thrown);
+        readiness.reason = error.message;
+        logger.warn({ code: error.code, err: error }, 'the default model cannot be loaded');
+        await sleep(pauseMs, signal).catch(() => undefined);
+      }
+    }
+  };
+  void attempt();
+  return readiness;
+}
+
+async function healthOf(app: App): Promise<Health> {
+  const state = await app.engine.state();
+  return {
+    queueDepth: state.admitted,
+    workerActive: !state.isClosing,
+    models: state.models.map(({ model, state: status, memoryBytes }) => ({ name: model, state: status, memoryBytes })),
+  };
+}
