@@ -7,7 +7,7 @@ const TASKS = ['speech', 'vision', 'language'];
 
 /** A room may import those named, and itself. `top` is the files beside the folders, which put the rooms together. */
 export const ROOMS: Readonly<Record<string, readonly string[]>> = {
-  main: ['cli', 'base'],
+  main: ['cli', 'top', 'config', 'base'],
   cli: [
     'top',
     'server',
