@@ -36,6 +36,7 @@ export const ERROR_CODES = [
   'checksum_mismatch',
   'disk_full',
   'unsupported_model',
+  'server_unreachable',
   'port_in_use',
   // the operator
   'invalid_config',

@@ -43,6 +43,7 @@ export const ERROR_STATUS = {
   checksum_mismatch: serverError(503),
   disk_full: serverError(503),
   unsupported_model: serverError(503),
+  server_unreachable: serverError(503),
   port_in_use: serverError(500),
   invalid_config: serverError(500),
   usage: serverError(500),

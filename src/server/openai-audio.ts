@@ -2,10 +2,9 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { AppError } from '../base/errors.ts';
-import { toSrt, toText, toVtt } from '../speech/formats.ts';
+import { toSrt, toText, toVerboseJson, toVtt, usageOf } from '../speech/formats.ts';
 import type { SpeechRequest } from '../speech/service.ts';
 import type { SpeechTask, Transcript } from '../speech/transcript.ts';
-import { languageName } from '../speech/whisper/languages.ts';
 import { booleanField, keepAliveField, numberField, parseForm } from './form.ts';
 import { requestSignal } from './request-signal.ts';
 import type { Services } from './services.ts';
@@ -132,31 +131,4 @@ function send(reply: FastifyReply, transcript: Transcript, format: ResponseForma
     default:
       throw new Error(`Unknown format ${format satisfies never}.`);
   }
-}
-
-function usageOf(transcript: Transcript) {
-  return { type: 'duration', seconds: Math.ceil(transcript.durationSeconds) };
-}
-
-/** OpenAI's verbose form: the language by its English name, every segment with its ten keys. */
-export function toVerboseJson(transcript: Transcript) {
-  return {
-    task: transcript.task,
-    language: languageName(transcript.language),
-    duration: transcript.durationSeconds,
-    text: transcript.text,
-    segments: transcript.segments.map((segment) => ({
-      id: segment.id,
-      seek: segment.seek,
-      start: segment.startSeconds,
-      end: segment.endSeconds,
-      text: segment.text,
-      tokens: segment.tokens,
-      temperature: segment.temperature,
-      avg_logprob: segment.avgLogprob,
-      compression_ratio: segment.compressionRatio,
-      no_speech_prob: segment.noSpeechProb,
-    })),
-    usage: usageOf(transcript),
-  };
 }

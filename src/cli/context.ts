@@ -1,0 +1,66 @@
+/** What a command is given: where it may write, when to stop, and the rooms it may open. Made once, in `main.ts`. */
+import type { Command } from 'commander';
+import { type Environment, proxySettings } from '../config/environment.ts';
+import { type LoadedConfig, loadConfig } from '../config/load.ts';
+import type { Config } from '../config/schema.ts';
+import type { Flags } from '../config/sources.ts';
+import { openStore, type Store } from '../store/store.ts';
+
+/** Standard output or error; a test's own collects what is written. */
+export interface Output {
+  write(text: string): unknown;
+  readonly isTTY?: boolean | undefined;
+  readonly columns?: number | undefined;
+}
+
+export interface CliContext {
+  /** Results, and nothing else. */
+  readonly stdout: Output;
+  /** Progress and remarks. */
+  readonly stderr: Output;
+  /** Fires when the user interrupts. */
+  readonly signal: AbortSignal;
+  /** The configuration under the global options of the command line and a command's own flags. */
+  loadConfig(flags?: Flags): LoadedConfig;
+  /** To be closed by the command. */
+  openStore(config: Config): Store;
+}
+
+export interface ContextParts extends Pick<CliContext, 'stdout' | 'stderr' | 'signal'> {
+  /** Carries the global options; read when a command runs. */
+  readonly program: Command;
+  readonly env: Environment;
+}
+
+/** Adds the options that every command understands. */
+export function addGlobalOptions(program: Command): Command {
+  return program
+    .option('--config <file>', 'configuration file to use in place of the standard ones')
+    .option('--data-dir <directory>', 'data directory (models, caches)')
+    .option('--offline', 'never touch a network');
+}
+
+export function createContext({ program, env, ...outputs }: ContextParts): CliContext {
+  return {
+    ...outputs,
+    loadConfig(flags = {}) {
+      const { config, dataDir, offline } = program.opts<{
+        config?: string;
+        dataDir?: string;
+        offline?: true;
+      }>();
+      return loadConfig({
+        env,
+        flags: { home: dataDir, offline, ...flags },
+        ...(config === undefined ? {} : { configFile: config }),
+      });
+    },
+    openStore: (config) =>
+      openStore({
+        home: config.home,
+        offline: config.offline,
+        sources: config.sources,
+        proxy: proxySettings(env),
+      }),
+  };
+}

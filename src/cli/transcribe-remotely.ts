@@ -1,0 +1,49 @@
+/** Transcription by a running server, through the same API that everyone uses. */
+import { openAsBlob } from 'node:fs';
+import { basename } from 'node:path';
+import { AppError, ERROR_CODES, type ErrorCode } from '../base/errors.ts';
+import type { SpeechRequest } from '../speech/service.ts';
+import type { Format, Transcriber } from './transcribe.ts';
+
+export interface RemoteOptions {
+  readonly server: string;
+  readonly apiKey?: string;
+  readonly request: SpeechRequest;
+  readonly signal: AbortSignal;
+}
+
+const RESPONSE_FORMATS = { text: 'text', srt: 'srt', vtt: 'vtt', json: 'verbose_json' } as const satisfies Record<Format, string>;
+
+/** Throws the server's own error, or `server_unreachable`. The file streams from disk. */
+export function transcribeRemotely({ server, apiKey, request, signal }: RemoteOptions): Transcriber {
+  const route = request.task === 'translate' ? 'translations' : 'transcriptions';
+  const url = `${server.replace(/\/+$/, '').replace(/\/v1$/, '')}/v1/audio/${route}`;
+  return async (path, format) => {
+    const form = new FormData();
+    form.append('model', request.model ?? 'whisper-1');
+    form.append('response_format', RESPONSE_FORMATS[format]);
+    if (request.language !== undefined) form.append('language', request.language);
+    if (request.prompt !== undefined) form.append('prompt', request.prompt);
+    if (request.temperature !== undefined) form.append('temperature', String(request.temperature));
+    if (request.beamSize !== undefined) form.append('beam_size', String(request.beamSize));
+    form.append('file', await openAsBlob(path), basename(path));
+    const headers: Record<string, string> = apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` };
+    const response = await fetch(url, { method: 'POST', body: form, headers, signal }).catch((cause: unknown) => {
+      if (signal.aborted) throw cause;
+      throw new AppError('server_unreachable', `No server answers at ${server}. Start one with "percept serve", or check the address.`, { cause });
+    });
+    const body = await response.text();
+    if (!response.ok) throw serverError(response.status, body);
+    return { body: format === 'json' ? `${JSON.stringify(JSON.parse(body), null, 2)}\n` : body };
+  };
+}
+
+function serverError(status: number, body: string): AppError {
+  try {
+    const { error } = JSON.parse(body) as { error: { message: string; code: string } };
+    const code = ERROR_CODES.find((known) => known === error.code) ?? ('internal' satisfies ErrorCode);
+    return new AppError(code, error.message);
+  } catch (cause) {
+    return new AppError('server_unreachable', `The server answered ${status} and no error that can be read; is it Percept?`, { cause });
+  }
+}

@@ -1,0 +1,162 @@
+/** `percept transcribe FILE...`, here or on a running server. */
+import { stat, writeFile } from 'node:fs/promises';
+import { basename, extname, join } from 'node:path';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { AppError, toAppError } from '../base/errors.ts';
+import { toSrt, toText, toVerboseJson, toVtt } from '../speech/formats.ts';
+import type { SpeechRequest } from '../speech/service.ts';
+import type { TranscribeEvent, Transcript } from '../speech/transcript.ts';
+import type { CliContext, SpeechApp } from './context.ts';
+import { prepareModel } from './prepare-model.ts';
+import { startProgress } from './progress.ts';
+import { transcribeRemotely } from './transcribe-remotely.ts';
+
+export const FORMATS = ['text', 'srt', 'vtt', 'json'] as const;
+export type Format = (typeof FORMATS)[number];
+
+const EXTENSIONS = { text: '.txt', srt: '.srt', vtt: '.vtt', json: '.json' } as const satisfies Record<Format, string>;
+
+interface Options {
+  readonly model?: string;
+  readonly language?: string;
+  readonly format: Format;
+  readonly outputDir?: string;
+  readonly json?: true;
+  readonly server?: string;
+  readonly apiKey?: string;
+  readonly translate?: true;
+  readonly prompt?: string;
+  readonly temperature?: number;
+  readonly beamSize?: number;
+}
+
+/** One recording as it was asked for: its text in the wanted format. */
+export interface Answer {
+  readonly body: string;
+}
+
+/** Turns one file into text; here or elsewhere. */
+export type Transcriber = (path: string, format: Format) => Promise<Answer>;
+
+export function register(program: Command, context: CliContext): void {
+  program
+    .command('transcribe')
+    .description('write down what is said in recordings')
+    .argument('<files...>', 'audio or video files')
+    .option('-m, --model <name>', 'speech model; the configured default when left out')
+    .option('-l, --language <code>', 'language spoken, such as en; detected when left out')
+    .addOption(new Option('-f, --format <format>', 'format of the output').choices(FORMATS).default('text'))
+    .option('-o, --output-dir <directory>', 'write FILE.txt, .srt, .vtt or .json there, not to standard output')
+    .option('--json', 'one JSON object a line for each file, without progress')
+    .option('--server <url>', 'use a running server')
+    .option('--api-key <key>', 'key of that server')
+    .option('--translate', 'translate into English')
+    .option('--prompt <text>', 'words or a text whose style and spelling to follow')
+    .option('--temperature <number>', 'from 0 to 1; 0 retries at rising temperatures', numberBetween(0, 1))
+    .option('--beam-size <number>', 'hypotheses followed at once', numberBetween(1, 20))
+    .action((files: string[], options: Options) => transcribeAll(files, options, context));
+}
+
+async function transcribeAll(files: readonly string[], options: Options, context: CliContext): Promise<void> {
+  if (options.server !== undefined) {
+    const transcriber = transcribeRemotely({ ...options, server: options.server, request: requestOf(options), signal: context.signal });
+    return eachFile(files, options, { context, transcriber });
+  }
+  const { config } = context.loadConfig();
+  const app = context.openSpeech(config);
+  try {
+    await prepareModel(app.speech, options.model, { context, isQuiet: options.json === true });
+    await eachFile(files, options, { context, transcriber: transcribeHere(app, options, context) });
+  } finally {
+    await app.close({ timeoutMs: 0 });
+  }
+}
+
+function requestOf(options: Options): SpeechRequest {
+  return {
+    model: options.model,
+    task: options.translate ? 'translate' : 'transcribe',
+    language: options.language,
+    prompt: options.prompt,
+    temperature: options.temperature,
+    beamSize: options.beamSize,
+  };
+}
+
+function transcribeHere(app: SpeechApp, options: Options, context: CliContext): Transcriber {
+  return async (path, format) => {
+    const progress = options.json ? undefined : startProgress(context.stderr, { label: basename(path), unit: 'seconds' });
+    let durationSeconds = 0;
+    const onEvent = (event: TranscribeEvent) => {
+      if (event.type === 'started') durationSeconds = event.durationSeconds;
+      if (event.type === 'progress') progress?.update(event.doneSeconds, durationSeconds);
+    };
+    try {
+      const transcript = await app.speech.transcribe(path, requestOf(options), { signal: context.signal, onEvent });
+      return { body: formatted(transcript, format) };
+    } finally {
+      progress?.end();
+    }
+  };
+}
+
+function formatted(transcript: Transcript, format: Format): string {
+  switch (format) {
+    case 'text':
+      return toText(transcript);
+    case 'srt':
+      return toSrt(transcript);
+    case 'vtt':
+      return toVtt(transcript);
+    case 'json':
+      return `${JSON.stringify(toVerboseJson(transcript), null, 2)}\n`;
+    default:
+      throw new Error(`Unknown format ${format satisfies never}.`);
+  }
+}
+
+/** A file that fails is told of, and the others go on; then the command has failed. */
+async function eachFile(
+  files: readonly string[],
+  options: Options,
+  { context, transcriber }: { context: CliContext; transcriber: Transcriber },
+): Promise<void> {
+  let failures = 0;
+  for (const file of files) {
+    try {
+      await requireFile(file);
+      const { body } = await transcriber(file, options.json ? 'json' : options.format);
+      await put(file, body, { options, context });
+    } catch (thrown) {
+      if (context.signal.aborted) throw thrown;
+      failures += 1;
+      const error = toAppError(thrown);
+      if (options.json) context.stdout.write(`${JSON.stringify({ file, error: { code: error.code, message: error.message } })}\n`);
+      else context.stderr.write(`percept: ${file}: ${error.message}\n`);
+    }
+  }
+  if (failures > 0) context.fail();
+}
+
+async function requireFile(path: string): Promise<void> {
+  const found = await stat(path).catch(() => undefined);
+  if (found === undefined) throw new AppError('not_found', 'There is no such file.');
+  if (!found.isFile()) throw new AppError('unsupported_audio', 'This is not a regular file.');
+}
+
+async function put(file: string, body: string, { options, context }: { options: Options; context: CliContext }): Promise<void> {
+  if (options.outputDir !== undefined) {
+    const name = basename(file, extname(file)) + EXTENSIONS[options.json ? 'json' : options.format];
+    await writeFile(join(options.outputDir, name), body);
+  } else if (options.json) {
+    context.stdout.write(`${JSON.stringify({ file, ...(JSON.parse(body) as object) })}\n`);
+  } else context.stdout.write(body);
+}
+
+function numberBetween(min: number, max: number) {
+  return (text: string): number => {
+    const value = Number(text);
+    if (text.trim() !== '' && value >= min && value <= max) return value;
+    throw new InvalidArgumentError(`Expected a number from ${min} to ${max}.`);
+  };
+}

@@ -1,0 +1,96 @@
+import assert from 'node:assert/strict';
+import test, { type TestContext } from 'node:test';
+import { Command } from 'commander';
+import { ERROR_CODES } from '../../src/base/errors.ts';
+import { register as registerConfig } from '../../src/cli/config.ts';
+import { addGlobalOptions, createContext } from '../../src/cli/context.ts';
+import { EXIT_CODES } from '../../src/cli/exit-codes.ts';
+import { register as registerImport } from '../../src/cli/import.ts';
+import { register as registerModels } from '../../src/cli/models.ts';
+import { register as registerPull } from '../../src/cli/pull.ts';
+import { register as registerRm } from '../../src/cli/rm.ts';
+import { ctranslate2Files, onnx, temporaryFolder, writeFiles } from '../store/fixtures.ts';
+import { startHub } from '../store/servers.ts';
+
+/** Runs one command line in a data directory of its own; gives what it wrote. */
+async function commandLine(t: TestContext, env: Record<string, string> = {}) {
+  const home = await temporaryFolder(t);
+  return async (...words: string[]) => {
+    const written = { stdout: '', stderr: '' };
+    const output = (name: 'stdout' | 'stderr') => ({
+      write: (text: string) => {
+        written[name] += text;
+      },
+    });
+    const program = addGlobalOptions(new Command('percept').exitOverride());
+    const context = createContext({
+      program,
+      env: {
+        HOME: home,
+        PERCEPT_HOME: home,
+        PIP_INDEX_URL: 'http://127.0.0.1:9',
+        HF_ENDPOINT: 'http://127.0.0.1:9',
+        ...env,
+      },
+      stdout: output('stdout'),
+      stderr: output('stderr'),
+      signal: AbortSignal.timeout(30_000),
+    });
+    for (const register of [registerPull, registerModels, registerRm, registerImport, registerConfig])
+      register(program, context);
+    await program.parseAsync(words, { from: 'user' });
+    return written;
+  };
+}
+
+test('import, models and rm: a model comes, is listed, and goes', async (t) => {
+  const percept = await commandLine(t);
+  assert.match((await percept('models')).stderr, /No model is installed.*percept pull/s);
+  const source = await writeFiles(await temporaryFolder(t), ctranslate2Files());
+  assert.match(
+    (await percept('import', 'base', source)).stdout,
+    /^whisper-base is installed: 300 kB, import .*licence/,
+  );
+  assert.match((await percept('models')).stdout, /^NAME +SIZE.*\nwhisper-base +300 kB +ctranslate2/);
+  const { installed, available } = JSON.parse((await percept('models', '--all', '--json')).stdout);
+  assert.deepEqual([installed.length, installed[0].name], [1, 'whisper-base']);
+  assert.ok(available.some((entry: { name: string }) => entry.name === 'whisper-large-v3-turbo'));
+  assert.match((await percept('rm', 'base')).stdout, /base is removed/);
+  await assert.rejects(percept('rm', 'base'), { code: 'model_not_installed' });
+  await assert.rejects(percept('import', '../x', source), { code: 'invalid_request' });
+});
+
+test('pull shows progress beside the result, and only the result as JSON', async (t) => {
+  const hub = await startHub(t, { repositories: { 'someone/tiny-whisper': ctranslate2Files() } });
+  const percept = await commandLine(t, { HF_ENDPOINT: hub.url });
+  await percept(
+    'import',
+    'silero-vad',
+    await writeFiles(await temporaryFolder(t), { 'silero_vad.onnx': onnx() }),
+  );
+  const shown = await percept('pull', 'someone/tiny-whisper-int8');
+  assert.match(shown.stdout, /^someone\/tiny-whisper is installed: .*hub someone\/tiny-whisper, licence mit/);
+  assert.match(shown.stderr, /someone\/tiny-whisper 100 %/);
+  const json = await percept('pull', '--json', 'someone/tiny-whisper');
+  assert.equal(JSON.parse(json.stdout)[0].source.id, 'someone/tiny-whisper');
+  assert.equal(json.stderr, '');
+  await assert.rejects(percept('pull', 'no-such-model'), { code: 'model_not_found' });
+  await assert.rejects(percept('--offline', 'pull', 'tiny'), { code: 'offline' });
+});
+
+test('config shows value and origin, global options included', async (t) => {
+  const percept = await commandLine(t, { PERCEPT_API_KEYS: 'hunter2' });
+  const { stdout } = await percept('--data-dir', '/data', 'config');
+  assert.match(stdout, /^KEY +VALUE +FROM\n/);
+  assert.match(stdout, /\nhome +\/data +command line\n/);
+  assert.match(stdout, /\nserver\.port +11437 +default\n/);
+  assert.doesNotMatch(stdout, /hunter2/);
+  const rows = JSON.parse((await percept('config', '--json')).stdout) as { key: string; origin: string }[];
+  assert.equal(rows.find((row) => row.key === 'server.api_keys')?.origin, 'PERCEPT_API_KEYS');
+  assert.match((await percept('config', '--markdown')).stdout, /^<!-- Generated/);
+});
+
+test('every error code has an exit code of 1 or 2', () => {
+  for (const code of ERROR_CODES) assert.ok([1, 2].includes(EXIT_CODES[code]), code);
+  assert.equal(Object.keys(EXIT_CODES).length, ERROR_CODES.length);
+});
