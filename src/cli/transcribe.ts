@@ -10,9 +10,7 @@ import type { CliContext, SpeechApp } from './context.ts';
 import { prepareModel } from './prepare-model.ts';
 import { startProgress } from './progress.ts';
 import { transcribeRemotely } from './transcribe-remotely.ts';
-
-export const FORMATS = ['text', 'srt', 'vtt', 'json'] as const;
-export type Format = (typeof FORMATS)[number];
+import { FORMATS, type Format, type Transcriber } from './transcriber.ts';
 
 const EXTENSIONS = { text: '.txt', srt: '.srt', vtt: '.vtt', json: '.json' } as const satisfies Record<Format, string>;
 
@@ -29,14 +27,6 @@ interface Options {
   readonly temperature?: number;
   readonly beamSize?: number;
 }
-
-/** One recording as it was asked for: its text in the wanted format. */
-export interface Answer {
-  readonly body: string;
-}
-
-/** Turns one file into text; here or elsewhere. */
-export type Transcriber = (path: string, format: Format) => Promise<Answer>;
 
 export function register(program: Command, context: CliContext): void {
   program

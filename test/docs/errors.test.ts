@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import test from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { ERROR_CODES } from '../../src/base/errors.ts';
+import { EXIT_CODES } from '../../src/cli/exit-codes.ts';
 import { ERROR_STATUS } from '../../src/server/error-status.ts';
 import { OWN_SOURCES, readSources } from '../support/imports.ts';
 
@@ -11,6 +12,7 @@ interface Row {
   readonly code: string;
   readonly status: number;
   readonly type: string;
+  readonly exit: number;
   readonly when: string;
   readonly remedy: string;
 }
@@ -22,8 +24,15 @@ async function documented(): Promise<Row[]> {
   const page = await readFile(new URL('../../../docs/errors.md', import.meta.url), 'utf8');
   const rows = [...page.matchAll(/^\| `(\w+)` \|(.*)\|$/gm)];
   return rows.map(([, code, rest]) => {
-    const [status, type, , when, remedy] = rest!.split('|').map((cell) => cell.trim());
-    return { code: code!, status: Number(status), type: type!, when: when!, remedy: remedy! };
+    const [status, type, exit, when, remedy] = rest!.split('|').map((cell) => cell.trim());
+    return {
+      code: code!,
+      status: Number(status),
+      type: type!,
+      exit: Number(exit),
+      when: when!,
+      remedy: remedy!,
+    };
   });
 }
 
@@ -49,4 +58,9 @@ test('every error code is made somewhere', async () => {
   const files = (await readSources(fileURLToPath(OWN_SOURCES))).filter(({ path }) => !TABLES.includes(path));
   const unused = ERROR_CODES.filter((code) => !files.some((file) => file.code.includes(`'${code}'`)));
   assert.deepEqual(unused, []);
+});
+
+test('the documented exit code is that of the command line', async () => {
+  const table = Object.fromEntries((await documented()).map(({ code, exit }) => [code, exit]));
+  assert.deepEqual(table, EXIT_CODES);
 });

@@ -8,19 +8,7 @@ const TASKS = ['speech', 'vision', 'language'];
 /** A room may import those named, and itself. `top` is the files beside the folders, which put the rooms together. */
 export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   main: ['cli', 'top', 'config', 'base'],
-  cli: [
-    'top',
-    'server',
-    'intelligence',
-    'jobs',
-    ...TASKS,
-    'audio',
-    'engine',
-    'store',
-    'backends',
-    'config',
-    'base',
-  ],
+  cli: ['top', 'server', 'intelligence', 'jobs', ...TASKS, ...BELOW_TASKS],
   top: ['server', 'intelligence', 'jobs', ...TASKS, ...BELOW_TASKS],
   server: ['intelligence', 'jobs', ...TASKS, 'config', 'base'],
   intelligence: ['jobs', 'config', 'base'],
