@@ -119,7 +119,7 @@ const PLANTED: readonly {
   {
     name: 'the web framework outside the server',
     tree: { 'app.ts': "import multipart from '@fastify/multipart';\nexport { multipart };\n" },
-    found: ['app.ts imports @fastify/multipart, which belongs to server'],
+    found: ['app.ts imports @fastify/multipart, which belongs to server/'],
   },
   {
     name: 'the environment read elsewhere',
@@ -127,8 +127,8 @@ const PLANTED: readonly {
     found: ['engine/engine.ts reads process.env, which is for config/environment.ts'],
   },
   {
-    name: 'an import that cannot be read',
-    tree: { 'cli/run.ts': 'export const run = (name: string) => import(name);\n' },
+    name: 'a computed import',
+    tree: { 'cli/run.ts': "export const run = (name: string) => import('./' + name);\n" },
     found: ['cli/run.ts imports something whose name is not written out'],
   },
   {

@@ -6,11 +6,11 @@ type Rule = (files: readonly SourceFile[]) => string[];
 
 const MAX_LINES = 400;
 
-/** Libraries that more than one file may import, with the rooms that may. Any other belongs to the one file that hides it. */
-const SHARED_LIBRARIES: readonly { readonly library: RegExp; readonly rooms: readonly string[] }[] = [
-  { library: /^(fastify|@fastify\/.*)$/, rooms: ['server'] },
-  { library: /^commander$/, rooms: ['cli', 'main'] },
-  { library: /^zod$/, rooms: Object.keys(ROOMS) },
+/** Libraries that more than one file may import, with how the paths of those begin. Any other belongs to the one file that hides it. */
+const SHARED_LIBRARIES: readonly { readonly library: RegExp; readonly places: readonly string[] }[] = [
+  { library: /^(fastify|@fastify\/.*)$/, places: ['server/'] },
+  { library: /^commander$/, places: ['cli/', 'main.ts'] },
+  { library: /^zod$/, places: [''] },
 ];
 
 /** Native and network libraries, whose place is fixed. */
@@ -72,7 +72,7 @@ function noCycles(files: readonly SourceFile[]): string[] {
 }
 
 /** A call, not a method of that name: neither after a dot nor with a typed parameter. */
-const UNREADABLE_IMPORT = /(?<![.\w])import\(\s*(?!\w+\??: )[^'"\s]/;
+const UNREADABLE_IMPORT = /(?<![.\w])import\((?!\s*\w+\??: )(?!\s*['"][^'"]+['"]\s*\))/;
 
 /** What `imports.ts` could not follow would escape every other rule. */
 function readableImports(files: readonly SourceFile[]): string[] {
@@ -94,9 +94,9 @@ function oneOwnerPerLibrary(files: readonly SourceFile[]): string[] {
   return [...importers].flatMap(([library, paths]) => {
     const shared = SHARED_LIBRARIES.find((rule) => rule.library.test(library));
     if (shared !== undefined) {
-      const strangers = paths.filter((path) => !shared.rooms.includes(roomOf(path)));
+      const strangers = paths.filter((path) => !shared.places.some((place) => path.startsWith(place)));
       return strangers.map(
-        (path) => `${path} imports ${library}, which belongs to ${shared.rooms.join(', ')}`,
+        (path) => `${path} imports ${library}, which belongs to ${shared.places.join(', ')}`,
       );
     }
     const owner = OWNERS[library] ?? paths[0]!;

@@ -5,10 +5,7 @@ import { arrowsOf, ROOMS, roomOf } from './rooms.ts';
 const BEGIN = '<!-- rooms: drawn from the imports by `npm run docs` -->';
 const END = '<!-- rooms: end -->';
 
-const LABELS: Readonly<Record<string, string>> = {
-  main: 'main.ts',
-  top: 'app.ts, model-process.ts, convert.ts',
-};
+const TOP_LABEL = 'main.ts, app.ts, serve.ts, model-process.ts, convert.ts';
 
 /** A Mermaid flowchart: one box a room, one arrow from each room to each that it imports, `base` left out. */
 export function drawRooms(files: readonly SourceFile[]): string {
@@ -18,7 +15,7 @@ export function drawRooms(files: readonly SourceFile[]): string {
   return [
     '```mermaid',
     'flowchart TD',
-    ...rooms.map((room) => `  ${room}["${LABELS[room] ?? `${room}/`}"]`),
+    ...rooms.map((room) => `  ${room}["${room === 'top' ? TOP_LABEL : `${room}/`}"]`),
     ...arrows.map(({ from, to }) => `  ${from} --> ${to}`),
     '```',
   ].join('\n');

@@ -5,11 +5,10 @@ import type { SourceFile } from './imports.ts';
 const BELOW_TASKS = ['audio', 'engine', 'store', 'graphs', 'backends', 'config', 'base'];
 const TASKS = ['speech', 'vision', 'language'];
 
-/** A room may import those named, and itself. `top` is the files beside the folders, which put the rooms together. */
+/** A room may import those named, and itself. `top` is the files beside the folders: the entries of processes, and what puts the rooms together. */
 export const ROOMS: Readonly<Record<string, readonly string[]>> = {
-  main: ['cli', 'top', 'config', 'base'],
-  cli: ['top', 'server', 'intelligence', 'jobs', ...TASKS, ...BELOW_TASKS],
-  top: ['server', 'intelligence', 'jobs', ...TASKS, ...BELOW_TASKS],
+  top: ['cli', 'server', 'intelligence', 'jobs', ...TASKS, ...BELOW_TASKS],
+  cli: ['server', 'intelligence', 'jobs', ...TASKS, ...BELOW_TASKS],
   server: ['intelligence', 'jobs', ...TASKS, 'config', 'base'],
   intelligence: ['jobs', 'config', 'base'],
   jobs: ['config', 'base'],
@@ -25,11 +24,9 @@ export const ROOMS: Readonly<Record<string, readonly string[]>> = {
   base: [],
 };
 
-/** `src/main.ts` is a room of its own; every other file beside the folders belongs to `top`. */
 export function roomOf(path: string): string {
   const slash = path.indexOf('/');
-  if (slash > 0) return path.slice(0, slash);
-  return path === 'main.ts' ? 'main' : 'top';
+  return slash > 0 ? path.slice(0, slash) : 'top';
 }
 
 export interface Arrow {
