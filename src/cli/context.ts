@@ -4,6 +4,7 @@ import { type Environment, proxySettings } from '../config/environment.ts';
 import { type LoadedConfig, loadConfig } from '../config/load.ts';
 import type { Config } from '../config/schema.ts';
 import type { Flags } from '../config/sources.ts';
+import type { PreparingSpeechService } from '../speech/create-service.ts';
 import { openStore, type Store } from '../store/store.ts';
 
 /** Standard output or error; a test's own collects what is written. */
@@ -24,9 +25,29 @@ export interface CliContext {
   loadConfig(flags?: Flags): LoadedConfig;
   /** To be closed by the command. */
   openStore(config: Config): Store;
+  /** Everything that speech needs, in this process; to be closed by the command. */
+  openSpeech(config: Config): SpeechApp;
+  /** Starts the HTTP server; to be stopped by the command. */
+  startService(config: Config): Promise<RunningService>;
+  /** The command goes on, but has failed: the process ends with exit code 1. */
+  fail(): void;
 }
 
-export interface ContextParts extends Pick<CliContext, 'stdout' | 'stderr' | 'signal'> {
+export interface SpeechApp {
+  readonly store: Store;
+  readonly speech: PreparingSpeechService;
+  close(options: { readonly timeoutMs: number }): Promise<void>;
+}
+
+export interface RunningService {
+  readonly url: string;
+  stop(): Promise<void>;
+}
+
+/** What only `main.ts` can give, since it needs the rooms above. */
+type Given = Pick<CliContext, 'stdout' | 'stderr' | 'signal' | 'openSpeech' | 'startService' | 'fail'>;
+
+export interface ContextParts extends Given {
   /** Carries the global options; read when a command runs. */
   readonly program: Command;
   readonly env: Environment;

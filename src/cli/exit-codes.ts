@@ -31,6 +31,7 @@ export const EXIT_CODES = {
   checksum_mismatch: 1,
   disk_full: 1,
   unsupported_model: 1,
+  server_unreachable: 1,
   port_in_use: 1,
   internal: 1,
 } as const satisfies Record<ErrorCode, 1 | 2>;

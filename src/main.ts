@@ -1,0 +1,66 @@
+#!/usr/bin/env node
+/** Process entry: the command line to a command, errors to an exit code. */
+import { Command, CommanderError } from 'commander';
+import { createApp } from './app.ts';
+import { AppError, toAppError } from './base/errors.ts';
+import { addGlobalOptions, createContext } from './cli/context.ts';
+import { EXIT_CODES } from './cli/exit-codes.ts';
+import { readEnvironment } from './config/environment.ts';
+import { silentLogger } from './base/logger.ts';
+import { createLogger } from './logging.ts';
+import { startService } from './serve.ts';
+import { VERSION } from './version.ts';
+
+/** In the order in which help lists them. */
+const COMMANDS = ['serve', 'transcribe', 'pull', 'models', 'rm', 'import', 'config', 'doctor', 'demo'] as const;
+
+await main(process.argv);
+
+async function main(argv: readonly string[]): Promise<void> {
+  const program = addGlobalOptions(new Command('percept'))
+    .description('Speech recognition on your own machine, behind OpenAI’s API')
+    .version(VERSION)
+    .exitOverride()
+    .configureOutput({ outputError: (text, write) => write(text) });
+  const env = readEnvironment();
+  const context = createContext({
+    program,
+    env,
+    stdout: process.stdout,
+    stderr: process.stderr,
+    signal: interruptSignal(),
+    // A command shows its own progress; only a server keeps a log.
+    openSpeech: (config) => createApp({ config, env, logger: silentLogger }),
+    startService: (config) => {
+      const logger = createLogger(config.log);
+      return startService(createApp({ config, env, logger }), logger);
+    },
+    fail: () => {
+      process.exitCode = 1;
+    },
+  });
+  try {
+    // A command is imported when it could run: `--help` of all of them costs less than one native library.
+    for (const name of COMMANDS) (await import(`./cli/${name}.js`)).register(program, context);
+    await program.parseAsync(argv);
+  } catch (thrown) {
+    process.exitCode = report(thrown);
+  }
+}
+
+/** Fires at Ctrl-C or SIGTERM; the second one ends the process at once, as people expect. */
+function interruptSignal(): AbortSignal {
+  const controller = new AbortController();
+  for (const name of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(name, () => controller.abort(new AppError('cancelled', 'Interrupted.')));
+  }
+  return controller.signal;
+}
+
+function report(thrown: unknown): number {
+  if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? 0 : EXIT_CODES.usage;
+  const error = toAppError(thrown);
+  process.stderr.write(`percept: ${error.message}\n`);
+  if (error.code === 'internal') process.stderr.write(`${(error.cause as Error | undefined)?.stack ?? error.stack}\n`);
+  return EXIT_CODES[error.code];
+}
