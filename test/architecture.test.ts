@@ -33,6 +33,14 @@ test('the drawing in docs/architecture.md is that of the imports', async () => {
   assert.equal(page, drawn, 'run `npm run docs` and commit docs/architecture.md');
 });
 
+test('the dependencies of package.json are exactly the packages that the sources import', async () => {
+  const manifest = JSON.parse(await readFile(new URL('../../package.json', import.meta.url), 'utf8')) as {
+    dependencies: Record<string, string>;
+  };
+  const imported = new Set((await readSources(OWN)).flatMap((file) => file.packages));
+  assert.deepEqual([...imported].sort(), Object.keys(manifest.dependencies).sort());
+});
+
 test('a sound tree has no violation', async (context) => {
   const tree = {
     'main.ts': "import { run } from './cli/run.ts';\nrun();\n",

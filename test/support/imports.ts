@@ -43,7 +43,7 @@ function parseSource(path: string, text: string): SourceFile {
 const IMPORTS = [
   /^(?:import|export)\b[^'"`;]*?\bfrom\s*['"]([^'"]+)['"]/gm,
   /^import\s*['"]([^'"]+)['"]/gm,
-  /\bimport\(\s*['"]([^'"]+)['"]/g,
+  /\bimport\(\s*['"]([^'"]+)['"]\s*\)/g,
 ];
 
 function importsOf(code: string): string[] {
