@@ -4,7 +4,11 @@ import { type Environment, proxySettings } from './config/environment.ts';
 import type { Config } from './config/schema.ts';
 import { convertInProcess } from './convert.ts';
 import { createEngine, type Engine } from './engine/engine.ts';
-import { createSpeechService, type PreparingSpeechService, type SpeechDefaults } from './speech/create-service.ts';
+import {
+  createSpeechService,
+  type PreparingSpeechService,
+  type SpeechDefaults,
+} from './speech/create-service.ts';
 import { openStore, type Store } from './store/store.ts';
 
 export interface App {
@@ -44,7 +48,12 @@ export function createApp({ config, env, logger }: AppOptions): App {
     logger,
     env: modelEnvironment(env),
   });
-  const speech = createSpeechService({ store, engine, defaults: speechDefaults(config), convert: convertInProcess });
+  const speech = createSpeechService({
+    store,
+    engine,
+    defaults: speechDefaults(config),
+    convert: convertInProcess,
+  });
   return {
     config,
     store,
@@ -59,7 +68,9 @@ export function createApp({ config, env, logger }: AppOptions): App {
 
 /** Model processes need the machine's variables, but none of ours: no key or token is passed on. */
 function modelEnvironment(env: Environment): Environment {
-  return Object.fromEntries(Object.entries(env).filter(([name]) => !name.startsWith('PERCEPT_') && name !== 'HF_TOKEN'));
+  return Object.fromEntries(
+    Object.entries(env).filter(([name]) => !name.startsWith('PERCEPT_') && name !== 'HF_TOKEN'),
+  );
 }
 
 function speechDefaults({ models, speech, audio, offline }: Config): SpeechDefaults {
@@ -86,6 +97,7 @@ function speechDefaults({ models, speech, audio, offline }: Config): SpeechDefau
       batchSize: speech.batchSize,
       maxDurationSeconds: audio.maxDurationSeconds,
     },
-    keepAliveSeconds: ({ name, base }) => models.keepAliveByModel[name] ?? models.keepAliveByModel[base] ?? models.keepAlive,
+    keepAliveSeconds: ({ name, base }) =>
+      models.keepAliveByModel[name] ?? models.keepAliveByModel[base] ?? models.keepAlive,
   };
 }

@@ -12,10 +12,14 @@ export async function convertInProcess(
 ): Promise<void> {
   const { computeType, signal } = options;
   throwIfAborted(signal);
-  const child = fork(fileURLToPath(new URL('./convert-process.js', import.meta.url)), [source, target, computeType], {
-    serialization: 'advanced',
-    execArgv: [],
-  });
+  const child = fork(
+    fileURLToPath(new URL('./convert-process.js', import.meta.url)),
+    [source, target, computeType],
+    {
+      serialization: 'advanced',
+      execArgv: [],
+    },
+  );
   await new Promise<void>((resolve, reject) => {
     let answer: { error?: WireError } | undefined;
     const onAbort = () => child.kill('SIGKILL');
@@ -31,7 +35,12 @@ export async function convertInProcess(
       else if (answer !== undefined) resolve();
       else {
         const how = killedBy === null ? `with code ${code}` : `by ${killedBy}`;
-        reject(new AppError('model_failed', `The conversion of ${source} was ended ${how}; it may have run out of memory.`));
+        reject(
+          new AppError(
+            'model_failed',
+            `The conversion of ${source} was ended ${how}; it may have run out of memory.`,
+          ),
+        );
       }
     });
   });

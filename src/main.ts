@@ -3,10 +3,10 @@
 import { Command, CommanderError } from 'commander';
 import { createApp } from './app.ts';
 import { AppError, toAppError } from './base/errors.ts';
+import { silentLogger } from './base/logger.ts';
 import { addGlobalOptions, createContext } from './cli/context.ts';
 import { EXIT_CODES } from './cli/exit-codes.ts';
 import { readEnvironment } from './config/environment.ts';
-import { silentLogger } from './base/logger.ts';
 import { createLogger } from './logging.ts';
 import { startService } from './serve.ts';
 import { VERSION } from './version.ts';
@@ -70,6 +70,7 @@ function report(thrown: unknown): number {
   if (thrown instanceof CommanderError) return thrown.exitCode === 0 ? 0 : EXIT_CODES.usage;
   const error = toAppError(thrown);
   process.stderr.write(`percept: ${error.message}\n`);
-  if (error.code === 'internal') process.stderr.write(`${(error.cause as Error | undefined)?.stack ?? error.stack}\n`);
+  if (error.code === 'internal')
+    process.stderr.write(`${(error.cause as Error | undefined)?.stack ?? error.stack}\n`);
   return EXIT_CODES[error.code];
 }

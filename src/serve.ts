@@ -1,6 +1,6 @@
 /** Runs the HTTP server from start to a graceful end. */
-import { join } from 'node:path';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import type { App } from './app.ts';
 import { sleep } from './base/abort.ts';
 import { AppError, toAppError } from './base/errors.ts';
@@ -30,7 +30,9 @@ export async function startService(app: App, logger: Logger): Promise<Service> {
   requireSafeBind(config.server);
   await app.store.sweep();
   const stopping = new AbortController();
-  const readiness = config.models.preload ? preload(app, { logger, signal: stopping.signal }) : { reason: undefined };
+  const readiness = config.models.preload
+    ? preload(app, { logger, signal: stopping.signal })
+    : { reason: undefined };
   const server = await createServer({
     options: {
       apiKeys: config.server.auth === 'none' ? [] : config.server.apiKeys,
@@ -68,7 +70,11 @@ async function listen(server: HttpServer, { host, port }: { host: string; port: 
   } catch (cause) {
     await server.close();
     if ((cause as NodeJS.ErrnoException).code === 'EADDRINUSE') {
-      throw new AppError('port_in_use', `Port ${port} on ${host} is taken by another program. Stop it, or choose another port with --port or PERCEPT_PORT.`, { cause });
+      throw new AppError(
+        'port_in_use',
+        `Port ${port} on ${host} is taken by another program. Stop it, or choose another port with --port or PERCEPT_PORT.`,
+        { cause },
+      );
     }
     throw cause;
   }
@@ -78,8 +84,13 @@ async function listen(server: HttpServer, { host, port }: { host: string; port: 
 }
 
 /** Installs and loads the default model beside the server; `reason` says why it does not answer yet. */
-function preload(app: App, { logger, signal }: { logger: Logger; signal: AbortSignal }): { reason: string | undefined } {
-  const readiness: { reason: string | undefined } = { reason: `The model ${app.config.models.speech} is being loaded.` };
+function preload(
+  app: App,
+  { logger, signal }: { logger: Logger; signal: AbortSignal },
+): { reason: string | undefined } {
+  const readiness: { reason: string | undefined } = {
+    reason: `The model ${app.config.models.speech} is being loaded.`,
+  };
   const attempt = async () => {
     for (let pauseMs = FIRST_RETRY_MS; !signal.aborted; pauseMs = Math.min(LONGEST_RETRY_MS, 2 * pauseMs)) {
       try {
@@ -104,6 +115,10 @@ async function healthOf(app: App): Promise<Health> {
   return {
     queueDepth: state.admitted,
     workerActive: !state.isClosing,
-    models: state.models.map(({ model, state: status, memoryBytes }) => ({ name: model, state: status, memoryBytes })),
+    models: state.models.map(({ model, state: status, memoryBytes }) => ({
+      name: model,
+      state: status,
+      memoryBytes,
+    })),
   };
 }

@@ -36,7 +36,10 @@ async function demo(context: CliContext): Promise<void> {
 async function loadRecordings(app: SpeechApp, context: CliContext): Promise<Recording[]> {
   const bars = new PullProgressBars(context);
   try {
-    const directory = await app.store.dataset('librivox', { signal: context.signal, onProgress: (event) => bars.show(event) });
+    const directory = await app.store.dataset('librivox', {
+      signal: context.signal,
+      onProgress: (event) => bars.show(event),
+    });
     const lines = (await readFile(join(directory, 'transcription'), 'utf8')).split('\n');
     return lines.flatMap((line) => {
       const [, reference, name] = /^<s> (.*) <\/s> \((.*)\)$/.exec(line.trim()) ?? [];
@@ -47,7 +50,11 @@ async function loadRecordings(app: SpeechApp, context: CliContext): Promise<Reco
   }
 }
 
-async function transcribeAll(app: SpeechApp, recordings: readonly Recording[], { stdout, signal }: CliContext): Promise<void> {
+async function transcribeAll(
+  app: SpeechApp,
+  recordings: readonly Recording[],
+  { stdout, signal }: CliContext,
+): Promise<void> {
   const request = { model: MODEL, task: 'transcribe' } as const;
   await app.speech.warm(MODEL, signal);
   let all: WordErrors = { errors: 0, words: 0 };
@@ -61,11 +68,17 @@ async function transcribeAll(app: SpeechApp, recordings: readonly Recording[], {
     audioSeconds += transcript.durationSeconds;
     workSeconds += transcript.timings.total;
     stdout.write(`\n  heard      ${transcript.text}\n  reference  ${reference}\n`);
-    stdout.write(`             ${found.errors} of ${found.words} words differ, ${transcript.durationSeconds.toFixed(1)} s of audio in ${transcript.timings.total.toFixed(2)} s\n`);
+    stdout.write(
+      `             ${found.errors} of ${found.words} words differ, ${transcript.durationSeconds.toFixed(1)} s of audio in ${transcript.timings.total.toFixed(2)} s\n`,
+    );
   }
   const rate = ((100 * all.errors) / all.words).toFixed(1);
-  stdout.write(`\nWord error rate ${rate} % (${all.errors} of ${all.words}; the second "a" in the fourth reference is not in the recording).\n`);
-  stdout.write(`Speed: ${audioSeconds.toFixed(1)} s of audio in ${workSeconds.toFixed(2)} s, ${(audioSeconds / workSeconds).toFixed(0)}x real time.\n`);
+  stdout.write(
+    `\nWord error rate ${rate} % (${all.errors} of ${all.words}; the second "a" in the fourth reference is not in the recording).\n`,
+  );
+  stdout.write(
+    `Speed: ${audioSeconds.toFixed(1)} s of audio in ${workSeconds.toFixed(2)} s, ${(audioSeconds / workSeconds).toFixed(0)}x real time.\n`,
+  );
   stdout.write(NEXT);
 }
 

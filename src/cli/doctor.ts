@@ -74,7 +74,12 @@ async function checkOnnx() {
   const directory = await mkdtemp(join(tmpdir(), 'percept-doctor-'));
   try {
     const size = 128;
-    const layer = { weight: new Float32Array(size * size).fill(0.5), bias: undefined, inputSize: size, outputSize: size };
+    const layer = {
+      weight: new Float32Array(size * size).fill(0.5),
+      bias: undefined,
+      inputSize: size,
+      outputSize: size,
+    };
     const graph = new GraphBuilder('doctor');
     const x = graph.input('x', 'float32', [1, size]);
     graph.output('y', linear(graph, x, { layer, compute: 'int8' }), { type: 'float32', dims: [1, size] });
@@ -83,7 +88,8 @@ async function checkOnnx() {
     const { y } = await session.run({ x: { data: new Float32Array(size).fill(1), dims: [1, size] } }, ['y']);
     await session.close();
     const value = Number(y!.data[0]);
-    if (Math.abs(value - size / 2) > 1) return fail(`an int8 product gave ${value}, expected ${size / 2}. Please report this processor.`);
+    if (Math.abs(value - size / 2) > 1)
+      return fail(`an int8 product gave ${value}, expected ${size / 2}. Please report this processor.`);
     return ok('loads and computes int8 correctly, on the CPU');
   } finally {
     await rm(directory, { recursive: true });
@@ -91,10 +97,15 @@ async function checkOnnx() {
 }
 
 async function checkFfmpeg({ audio }: Config) {
-  if (audio.ffmpeg === 'off') return warn('switched off (audio.ffmpeg); WAV, MP3, FLAC, Ogg Vorbis and Opus are read by built-in decoders');
+  if (audio.ffmpeg === 'off')
+    return warn(
+      'switched off (audio.ffmpeg); WAV, MP3, FLAC, Ogg Vorbis and Opus are read by built-in decoders',
+    );
   const found = await findFfmpeg(audio.ffmpeg);
   if (found !== undefined) return ok(`${found.version} at ${found.path}`);
-  return warn('not found; WAV, MP3, FLAC, Ogg Vorbis and Opus work without it. For M4A, MP4, WebM, AAC and video install it (apt install ffmpeg, brew install ffmpeg, winget install ffmpeg).');
+  return warn(
+    'not found; WAV, MP3, FLAC, Ogg Vorbis and Opus work without it. For M4A, MP4, WebM, AAC and video install it (apt install ffmpeg, brew install ffmpeg, winget install ffmpeg).',
+  );
 }
 
 async function checkHome({ home }: Config) {
@@ -107,20 +118,31 @@ async function checkDisk({ home }: Config) {
   const { bavail, bsize } = await statfs(home);
   const free = bavail * bsize;
   const message = `${formatBytes(free)} free in ${home}`;
-  return free >= COMFORTABLE_BYTES ? ok(message) : warn(`${message}; a model needs up to ${formatBytes(COMFORTABLE_BYTES)}. Free some, or set PERCEPT_HOME elsewhere.`);
+  return free >= COMFORTABLE_BYTES
+    ? ok(message)
+    : warn(
+        `${message}; a model needs up to ${formatBytes(COMFORTABLE_BYTES)}. Free some, or set PERCEPT_HOME elsewhere.`,
+      );
 }
 
 async function checkMemory({ models }: Config) {
-  return ok(`${formatBytes(totalmem())}; models may take ${formatBytes(models.memoryBudgetBytes)} and ${models.threads} threads`);
+  return ok(
+    `${formatBytes(totalmem())}; models may take ${formatBytes(models.memoryBudgetBytes)} and ${models.threads} threads`,
+  );
 }
 
 async function checkModels(config: Config, context: CliContext) {
   const store = context.openStore(config);
   try {
     const names = (await store.list()).map(({ manifest }) => manifest.name);
-    const { base } = await store.resolve(config.models.speech, { defaultModel: config.models.speech, computeType: config.models.computeType });
+    const { base } = await store.resolve(config.models.speech, {
+      defaultModel: config.models.speech,
+      computeType: config.models.computeType,
+    });
     if (names.includes(base)) return ok(names.join(', '));
-    return warn(`the default ${base} is not installed yet; "percept pull" does it${names.length > 0 ? ` (installed: ${names.join(', ')})` : ''}`);
+    return warn(
+      `the default ${base} is not installed yet; "percept pull" does it${names.length > 0 ? ` (installed: ${names.join(', ')})` : ''}`,
+    );
   } finally {
     await store.close();
   }
@@ -132,8 +154,14 @@ async function checkSources({ offline, sources }: Config) {
   const answers = await Promise.all(sources.order.map((name) => answersAt(urls[name])));
   const reachable = sources.order.filter((_, index) => answers[index]);
   const missing = sources.order.filter((_, index) => !answers[index]);
-  if (reachable.length === 0) return warn(`neither ${missing.map((name) => urls[name]).join(' nor ')} answers; models can still be imported ("percept import")`);
-  const rest = missing.length > 0 ? `; ${missing.map((name) => urls[name]).join(', ')} does not answer, so larger models may not be available` : '';
+  if (reachable.length === 0)
+    return warn(
+      `neither ${missing.map((name) => urls[name]).join(' nor ')} answers; models can still be imported ("percept import")`,
+    );
+  const rest =
+    missing.length > 0
+      ? `; ${missing.map((name) => urls[name]).join(', ')} does not answer, so larger models may not be available`
+      : '';
   return (missing.length > 0 ? warn : ok)(`${reachable.map((name) => urls[name]).join(', ')} answers${rest}`);
 }
 
@@ -153,5 +181,9 @@ async function checkPort({ server: { host, port } }: Config) {
     probe.once('error', () => resolve(false));
     probe.listen(port, host, () => probe.close(() => resolve(true)));
   });
-  return isFree ? ok(`${port} on ${host} is free`) : warn(`${port} on ${host} is taken; a server may be running already, or choose another with PERCEPT_PORT`);
+  return isFree
+    ? ok(`${port} on ${host} is free`)
+    : warn(
+        `${port} on ${host} is taken; a server may be running already, or choose another with PERCEPT_PORT`,
+      );
 }

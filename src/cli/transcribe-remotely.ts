@@ -12,7 +12,12 @@ export interface RemoteOptions {
   readonly signal: AbortSignal;
 }
 
-const RESPONSE_FORMATS = { text: 'text', srt: 'srt', vtt: 'vtt', json: 'verbose_json' } as const satisfies Record<Format, string>;
+const RESPONSE_FORMATS = {
+  text: 'text',
+  srt: 'srt',
+  vtt: 'vtt',
+  json: 'verbose_json',
+} as const satisfies Record<Format, string>;
 
 /** Throws the server's own error, or `server_unreachable`. The file streams from disk. */
 export function transcribeRemotely({ server, apiKey, request, signal }: RemoteOptions): Transcriber {
@@ -28,10 +33,16 @@ export function transcribeRemotely({ server, apiKey, request, signal }: RemoteOp
     if (request.beamSize !== undefined) form.append('beam_size', String(request.beamSize));
     form.append('file', await openAsBlob(path), basename(path));
     const headers: Record<string, string> = apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` };
-    const response = await fetch(url, { method: 'POST', body: form, headers, signal }).catch((cause: unknown) => {
-      if (signal.aborted) throw cause;
-      throw new AppError('server_unreachable', `No server answers at ${server}. Start one with "percept serve", or check the address.`, { cause });
-    });
+    const response = await fetch(url, { method: 'POST', body: form, headers, signal }).catch(
+      (cause: unknown) => {
+        if (signal.aborted) throw cause;
+        throw new AppError(
+          'server_unreachable',
+          `No server answers at ${server}. Start one with "percept serve", or check the address.`,
+          { cause },
+        );
+      },
+    );
     const body = await response.text();
     if (!response.ok) throw serverError(response.status, body);
     return { body: format === 'json' ? `${JSON.stringify(JSON.parse(body), null, 2)}\n` : body };
@@ -44,6 +55,10 @@ function serverError(status: number, body: string): AppError {
     const code = ERROR_CODES.find((known) => known === error.code) ?? ('internal' satisfies ErrorCode);
     return new AppError(code, error.message);
   } catch (cause) {
-    return new AppError('server_unreachable', `The server answered ${status} and no error that can be read; is it Percept?`, { cause });
+    return new AppError(
+      'server_unreachable',
+      `The server answered ${status} and no error that can be read; is it Percept?`,
+      { cause },
+    );
   }
 }

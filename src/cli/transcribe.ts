@@ -12,7 +12,10 @@ import { startProgress } from './progress.ts';
 import { transcribeRemotely } from './transcribe-remotely.ts';
 import { FORMATS, type Format, type Transcriber } from './transcriber.ts';
 
-const EXTENSIONS = { text: '.txt', srt: '.srt', vtt: '.vtt', json: '.json' } as const satisfies Record<Format, string>;
+const EXTENSIONS = { text: '.txt', srt: '.srt', vtt: '.vtt', json: '.json' } as const satisfies Record<
+  Format,
+  string
+>;
 
 interface Options {
   readonly model?: string;
@@ -36,7 +39,10 @@ export function register(program: Command, context: CliContext): void {
     .option('-m, --model <name>', 'speech model; the configured default when left out')
     .option('-l, --language <code>', 'language spoken, such as en; detected when left out')
     .addOption(new Option('-f, --format <format>', 'format of the output').choices(FORMATS).default('text'))
-    .option('-o, --output-dir <directory>', 'write FILE.txt, .srt, .vtt or .json there, not to standard output')
+    .option(
+      '-o, --output-dir <directory>',
+      'write FILE.txt, .srt, .vtt or .json there, not to standard output',
+    )
     .option('--json', 'one JSON object a line for each file, without progress')
     .option('--server <url>', 'use a running server')
     .option('--api-key <key>', 'key of that server')
@@ -49,7 +55,12 @@ export function register(program: Command, context: CliContext): void {
 
 async function transcribeAll(files: readonly string[], options: Options, context: CliContext): Promise<void> {
   if (options.server !== undefined) {
-    const transcriber = transcribeRemotely({ ...options, server: options.server, request: requestOf(options), signal: context.signal });
+    const transcriber = transcribeRemotely({
+      ...options,
+      server: options.server,
+      request: requestOf(options),
+      signal: context.signal,
+    });
     return eachFile(files, options, { context, transcriber });
   }
   const { config } = context.loadConfig();
@@ -75,14 +86,19 @@ function requestOf(options: Options): SpeechRequest {
 
 function transcribeHere(app: SpeechApp, options: Options, context: CliContext): Transcriber {
   return async (path, format) => {
-    const progress = options.json ? undefined : startProgress(context.stderr, { label: basename(path), unit: 'seconds' });
+    const progress = options.json
+      ? undefined
+      : startProgress(context.stderr, { label: basename(path), unit: 'seconds' });
     let durationSeconds = 0;
     const onEvent = (event: TranscribeEvent) => {
       if (event.type === 'started') durationSeconds = event.durationSeconds;
       if (event.type === 'progress') progress?.update(event.doneSeconds, durationSeconds);
     };
     try {
-      const transcript = await app.speech.transcribe(path, requestOf(options), { signal: context.signal, onEvent });
+      const transcript = await app.speech.transcribe(path, requestOf(options), {
+        signal: context.signal,
+        onEvent,
+      });
       return { body: formatted(transcript, format) };
     } finally {
       progress?.end();
@@ -121,7 +137,10 @@ async function eachFile(
       if (context.signal.aborted) throw thrown;
       failures += 1;
       const error = toAppError(thrown);
-      if (options.json) context.stdout.write(`${JSON.stringify({ file, error: { code: error.code, message: error.message } })}\n`);
+      if (options.json)
+        context.stdout.write(
+          `${JSON.stringify({ file, error: { code: error.code, message: error.message } })}\n`,
+        );
       else context.stderr.write(`percept: ${file}: ${error.message}\n`);
     }
   }
@@ -134,7 +153,11 @@ async function requireFile(path: string): Promise<void> {
   if (!found.isFile()) throw new AppError('unsupported_audio', 'This is not a regular file.');
 }
 
-async function put(file: string, body: string, { options, context }: { options: Options; context: CliContext }): Promise<void> {
+async function put(
+  file: string,
+  body: string,
+  { options, context }: { options: Options; context: CliContext },
+): Promise<void> {
   if (options.outputDir !== undefined) {
     const name = basename(file, extname(file)) + EXTENSIONS[options.json ? 'json' : options.format];
     await writeFile(join(options.outputDir, name), body);

@@ -14,7 +14,10 @@ export function createKeyCheck(keys: readonly string[]): (request: FastifyReques
     if (digests.length === 0 || OPEN_PATHS.has(request.routeOptions.url ?? '')) return;
     const given = keyOf(request);
     if (given === undefined) {
-      throw new AppError('unauthorized', 'No API key was given. Send "Authorization: Bearer KEY" or "X-API-Key: KEY".');
+      throw new AppError(
+        'unauthorized',
+        'No API key was given. Send "Authorization: Bearer KEY" or "X-API-Key: KEY".',
+      );
     }
     const presented = digest(given);
     // Every key is compared, so that time tells nothing of which one came close.
@@ -36,7 +39,11 @@ function digest(key: string): Buffer {
 }
 
 /** Throws `invalid_config` when a server without keys would be reachable from other machines. */
-export function requireSafeBind(server: { readonly host: string; readonly apiKeys: readonly string[]; readonly auth: 'keys' | 'none' }): void {
+export function requireSafeBind(server: {
+  readonly host: string;
+  readonly apiKeys: readonly string[];
+  readonly auth: 'keys' | 'none';
+}): void {
   if (server.auth === 'none' || server.apiKeys.length > 0 || isLoopback(server.host)) return;
   throw new AppError(
     'invalid_config',

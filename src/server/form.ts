@@ -4,16 +4,25 @@ import { AppError } from '../base/errors.ts';
 import { KEEP_ALIVE_EXPECTED, parseKeepAlive } from '../config/keep-alive.ts';
 
 /** Throws `invalid_request` naming the field: unknown, given twice, or of the wrong form. */
-export function parseForm<S extends z.ZodObject>(fields: ReadonlyMap<string, readonly string[]>, schema: S): z.output<S> {
+export function parseForm<S extends z.ZodObject>(
+  fields: ReadonlyMap<string, readonly string[]>,
+  schema: S,
+): z.output<S> {
   const values: Record<string, unknown> = {};
   for (const [name, texts] of fields) {
     if (!Object.hasOwn(schema.shape, name)) {
       const known = Object.keys(schema.shape).join(', ');
-      throw new AppError('invalid_request', `Unknown field "${name}". The fields are: ${known}.`, { param: name });
+      throw new AppError('invalid_request', `Unknown field "${name}". The fields are: ${known}.`, {
+        param: name,
+      });
     }
     const isList = unwrap(schema.shape[name] as z.ZodType) instanceof z.ZodArray;
     if (!isList && texts.length > 1) {
-      throw new AppError('invalid_request', `The field "${name}" is given ${texts.length} times; once is expected.`, { param: name });
+      throw new AppError(
+        'invalid_request',
+        `The field "${name}" is given ${texts.length} times; once is expected.`,
+        { param: name },
+      );
     }
     values[name] = isList ? texts : texts[0];
   }
@@ -25,24 +34,33 @@ export function parseForm<S extends z.ZodObject>(fields: ReadonlyMap<string, rea
 }
 
 function unwrap(schema: z.ZodType): z.ZodType {
-  return schema instanceof z.ZodOptional || schema instanceof z.ZodDefault ? unwrap(schema.unwrap() as z.ZodType) : schema;
+  return schema instanceof z.ZodOptional || schema instanceof z.ZodDefault
+    ? unwrap(schema.unwrap() as z.ZodType)
+    : schema;
 }
 
 /** A number written as text, within bounds. */
-export function numberField(bounds: { readonly min: number; readonly max: number; readonly whole?: boolean }) {
+export function numberField(bounds: {
+  readonly min: number;
+  readonly max: number;
+  readonly whole?: boolean;
+}) {
   const expected = `expected a ${bounds.whole ? 'whole ' : ''}number from ${bounds.min} to ${bounds.max}`;
   return z
     .string()
     .refine((text) => {
       const value = Number(text);
-      if (text.trim() === '' || !Number.isFinite(value) || (bounds.whole && !Number.isInteger(value))) return false;
+      if (text.trim() === '' || !Number.isFinite(value) || (bounds.whole && !Number.isInteger(value)))
+        return false;
       return value >= bounds.min && value <= bounds.max;
     }, expected)
     .transform(Number);
 }
 
 export function booleanField() {
-  return z.enum(['true', 'false', '1', '0'], { error: 'expected true or false' }).transform((text) => text === 'true' || text === '1');
+  return z
+    .enum(['true', 'false', '1', '0'], { error: 'expected true or false' })
+    .transform((text) => text === 'true' || text === '1');
 }
 
 /** Seconds, "5m" or -1; gives seconds. */

@@ -9,8 +9,10 @@ export function registerModels(app: FastifyInstance, { speech }: Services): void
     return { object: 'list', data: models.map(toOpenai), models: models.map(toBackend) };
   });
   // A wildcard, since names of the hub hold a slash: /v1/models/Systran/faster-whisper-base.
-  app.get<{ Params: { '*': string } }>('/v1/models/*', { config: { summary: 'One model' } }, async (request) =>
-    toOpenai(await speech.model(request.params['*'])),
+  app.get<{ Params: { '*': string } }>(
+    '/v1/models/*',
+    { config: { summary: 'One model' } },
+    async (request) => toOpenai(await speech.model(request.params['*'])),
   );
   app.get('/models', { config: { summary: 'Names of the speech models' } }, async () => {
     const models = await speech.models();
@@ -34,7 +36,8 @@ function toBackend(model: SpeechModel) {
     name: model.name,
     default_variant: model.computeType,
     description: model.description,
-    capabilities: model.languages === 'english' ? ['transcribe'] : ['transcribe', 'translate', 'detect_language'],
+    capabilities:
+      model.languages === 'english' ? ['transcribe'] : ['transcribe', 'translate', 'detect_language'],
     compute_type: model.computeType,
     memory: model.memoryBytes,
     is_installed: model.installedAt !== undefined,

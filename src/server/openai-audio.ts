@@ -15,18 +15,31 @@ const RESPONSE_FORMATS = ['json', 'text', 'srt', 'verbose_json', 'vtt'] as const
 type ResponseFormat = (typeof RESPONSE_FORMATS)[number];
 
 const sharedFields = {
-  model: z.string().min(1).describe('A model of this server, such as whisper-base-int8, or whisper-1 for the default.'),
+  model: z
+    .string()
+    .min(1)
+    .describe('A model of this server, such as whisper-base-int8, or whisper-1 for the default.'),
   prompt: z.string().max(10_000).optional().describe('Words or a text whose style and spelling to follow.'),
-  response_format: z.enum(RESPONSE_FORMATS, { error: `expected one of ${RESPONSE_FORMATS.join(', ')}` }).default('json'),
-  temperature: numberField({ min: 0, max: 1 }).optional().describe('0 or left out: retried at rising temperatures when a result looks wrong.'),
-  keep_alive: keepAliveField().optional().describe('How long the model stays loaded: -1, 0, seconds or "5m". Percept only.'),
-  beam_size: numberField({ min: 1, max: 20, whole: true }).optional().describe('Hypotheses followed at once. Percept only.'),
+  response_format: z
+    .enum(RESPONSE_FORMATS, { error: `expected one of ${RESPONSE_FORMATS.join(', ')}` })
+    .default('json'),
+  temperature: numberField({ min: 0, max: 1 })
+    .optional()
+    .describe('0 or left out: retried at rising temperatures when a result looks wrong.'),
+  keep_alive: keepAliveField()
+    .optional()
+    .describe('How long the model stays loaded: -1, 0, seconds or "5m". Percept only.'),
+  beam_size: numberField({ min: 1, max: 20, whole: true })
+    .optional()
+    .describe('Hypotheses followed at once. Percept only.'),
 };
 
 export const transcriptionForm = z.object({
   ...sharedFields,
   language: z.string().min(1).optional().describe('ISO 639-1 code, such as en; left out: detected.'),
-  timestamp_granularities: z.array(z.enum(['segment', 'word'], { error: 'expected segment or word' })).optional(),
+  timestamp_granularities: z
+    .array(z.enum(['segment', 'word'], { error: 'expected segment or word' }))
+    .optional(),
   stream: booleanField().optional(),
   include: z.array(z.string()).optional(),
   chunking_strategy: z.string().optional().describe('auto, or a JSON object of type server_vad.'),
@@ -51,16 +64,23 @@ async function answer(
   { services, task }: { services: Services; task: SpeechTask },
 ): Promise<FastifyReply> {
   const signal = requestSignal(request, reply);
-  const { transcript, format } = await withUpload(request, { services, fileField: 'file', signal }, async (upload) => {
-    const { wanted, format } = parseRequest(upload, task);
-    await services.speech.check(wanted);
-    return { transcript: await services.speech.transcribe(upload.path, wanted, { signal }), format };
-  });
+  const { transcript, format } = await withUpload(
+    request,
+    { services, fileField: 'file', signal },
+    async (upload) => {
+      const { wanted, format } = parseRequest(upload, task);
+      await services.speech.check(wanted);
+      return { transcript: await services.speech.transcribe(upload.path, wanted, { signal }), format };
+    },
+  );
   return send(reply, transcript, format);
 }
 
 function parseRequest(upload: Upload, task: SpeechTask): { wanted: SpeechRequest; format: ResponseFormat } {
-  const form = task === 'translate' ? { ...parseForm(upload.fields, translationForm), language: undefined } : parseTranscription(upload);
+  const form =
+    task === 'translate'
+      ? { ...parseForm(upload.fields, translationForm), language: undefined }
+      : parseTranscription(upload);
   const wanted: SpeechRequest = {
     model: form.model,
     task,
@@ -76,15 +96,23 @@ function parseRequest(upload: Upload, task: SpeechTask): { wanted: SpeechRequest
 
 function parseTranscription(upload: Upload) {
   const form = parseForm(upload.fields, transcriptionForm);
-  const unsupported = (param: string, message: string) => new AppError('unsupported_parameter', message, { param });
+  const unsupported = (param: string, message: string) =>
+    new AppError('unsupported_parameter', message, { param });
   if (form.timestamp_granularities?.includes('word')) {
-    throw unsupported('timestamp_granularities', 'Word timestamps are not available in this version; ask for "segment".');
+    throw unsupported(
+      'timestamp_granularities',
+      'Word timestamps are not available in this version; ask for "segment".',
+    );
   }
   if (form.timestamp_granularities !== undefined && form.response_format !== 'verbose_json') {
-    throw new AppError('invalid_request', 'timestamp_granularities needs response_format=verbose_json.', { param: 'timestamp_granularities' });
+    throw new AppError('invalid_request', 'timestamp_granularities needs response_format=verbose_json.', {
+      param: 'timestamp_granularities',
+    });
   }
-  if (form.stream === true) throw unsupported('stream', 'Streaming is not available in this version; leave "stream" out.');
-  if (form.include !== undefined) throw unsupported('include', 'Token log probabilities are not available; leave "include" out.');
+  if (form.stream === true)
+    throw unsupported('stream', 'Streaming is not available in this version; leave "stream" out.');
+  if (form.include !== undefined)
+    throw unsupported('include', 'Token log probabilities are not available; leave "include" out.');
   return form;
 }
 

@@ -36,19 +36,31 @@ export async function registerOpenapi(app: FastifyInstance, version: string): Pr
   await app.register(swagger, {
     openapi: {
       openapi: '3.0.3',
-      info: { title: 'Percept', version, description: 'Speech recognition behind OpenAI’s API, on your own machine.' },
+      info: {
+        title: 'Percept',
+        version,
+        description: 'Speech recognition behind OpenAI’s API, on your own machine.',
+      },
       components: {
-        securitySchemes: { bearer: { type: 'http', scheme: 'bearer' }, key: { type: 'apiKey', in: 'header', name: 'X-API-Key' } },
+        securitySchemes: {
+          bearer: { type: 'http', scheme: 'bearer' },
+          key: { type: 'apiKey', in: 'header', name: 'X-API-Key' },
+        },
       },
       security: [{ bearer: [] }, { key: [] }, {}],
     },
-    transform: ({ schema, url, route }) => ({ schema: describeRoute(schema ?? {}, route.config), url: url.replace('*', '{id}') }),
+    transform: ({ schema, url, route }) => ({
+      schema: describeRoute(schema ?? {}, route.config),
+      url: url.replace('*', '{id}'),
+    }),
   });
   await app.register(swaggerUi, { routePrefix: '/docs', staticCSP: true });
   app.get('/openapi.json', { schema: { hide: true } as FastifySchema }, async () => app.swagger());
 }
 
-type RouteConfig = { readonly summary?: string; readonly form?: z.ZodObject; readonly fileField?: string } | undefined;
+type RouteConfig =
+  | { readonly summary?: string; readonly form?: z.ZodObject; readonly fileField?: string }
+  | undefined;
 
 function describeRoute(schema: FastifySchema, config: RouteConfig): FastifySchema {
   const described: Record<string, unknown> = {
@@ -70,7 +82,10 @@ function describeRoute(schema: FastifySchema, config: RouteConfig): FastifySchem
 /** The fields as a client writes them: lists are sent as `name[]`. */
 function formSchema(form: z.ZodObject, fileField: string) {
   const { properties = {}, required = [] } = z.toJSONSchema(form, { io: 'input', target: 'draft-7' });
-  const fields = Object.entries(properties).map(([name, schema]) => [isList(schema) ? `${name}[]` : name, schema]);
+  const fields = Object.entries(properties).map(([name, schema]) => [
+    isList(schema) ? `${name}[]` : name,
+    schema,
+  ]);
   return {
     type: 'object',
     required: [fileField, ...required],

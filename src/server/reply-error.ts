@@ -10,20 +10,35 @@ export function replyError(thrown: unknown, request: FastifyRequest, reply: Fast
   const isOurs = status < 500 || error.code !== 'internal';
   if (isOurs) request.log.info({ code: error.code, status }, 'request refused');
   else request.log.error({ err: error.cause ?? error }, 'request failed');
-  if (error.retryAfterSeconds !== undefined) void reply.header('retry-after', Math.max(1, Math.ceil(error.retryAfterSeconds)));
-  const message = isOurs ? error.message : `The server failed. Its log has the reason under request id ${request.id}.`;
-  return reply.status(status).send({ error: { message, type, param: error.param ?? null, code: error.code } });
+  if (error.retryAfterSeconds !== undefined)
+    void reply.header('retry-after', Math.max(1, Math.ceil(error.retryAfterSeconds)));
+  const message = isOurs
+    ? error.message
+    : `The server failed. Its log has the reason under request id ${request.id}.`;
+  return reply
+    .status(status)
+    .send({ error: { message, type, param: error.param ?? null, code: error.code } });
 }
 
 export function replyNotFound(request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const { method } = request;
   const path = request.url.split('?')[0];
-  const others = ['GET', 'POST', 'DELETE'].filter((other) => other !== method && request.server.hasRoute({ method: other as 'GET', url: path! }));
+  const others = ['GET', 'POST', 'DELETE'].filter(
+    (other) => other !== method && request.server.hasRoute({ method: other as 'GET', url: path! }),
+  );
   if (others.length > 0) {
     void reply.header('allow', others.join(', '));
-    return replyError(new AppError('method_not_allowed', `${method} is not answered at ${path}; use ${others.join(' or ')}.`), request, reply);
+    return replyError(
+      new AppError('method_not_allowed', `${method} is not answered at ${path}; use ${others.join(' or ')}.`),
+      request,
+      reply,
+    );
   }
-  return replyError(new AppError('not_found', `There is nothing at ${method} ${path}. GET /docs lists the routes.`), request, reply);
+  return replyError(
+    new AppError('not_found', `There is nothing at ${method} ${path}. GET /docs lists the routes.`),
+    request,
+    reply,
+  );
 }
 
 /** Bytes that are no HTTP request, or headers over the limit: there is no request yet, so the answer is written by hand. */
@@ -33,9 +48,13 @@ export function replyBrokenRequest(error: Error & { code?: string }, socket: Soc
     return;
   }
   const isTooLarge = error.code === 'HPE_HEADER_OVERFLOW';
-  const message = isTooLarge ? 'The request headers are too large (server.max_header_bytes).' : 'This is not a valid HTTP request.';
+  const message = isTooLarge
+    ? 'The request headers are too large (server.max_header_bytes).'
+    : 'This is not a valid HTTP request.';
   const { type } = ERROR_STATUS.invalid_request;
-  const body = JSON.stringify({ error: { message, type, param: null, code: 'invalid_request' satisfies ErrorCode } });
+  const body = JSON.stringify({
+    error: { message, type, param: null, code: 'invalid_request' satisfies ErrorCode },
+  });
   const status = isTooLarge ? '431 Request Header Fields Too Large' : '400 Bad Request';
   const head = `HTTP/1.1 ${status}\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n`;
   socket.end(head + body);

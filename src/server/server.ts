@@ -79,7 +79,12 @@ function addHooks(app: FastifyInstance, apiKeys: readonly string[]): void {
     if (isClosing) void reply.header('connection', 'close');
   });
   app.addHook('onResponse', async (request, reply) => {
-    const fields = { method: request.method, route: request.routeOptions.url ?? 'none', status: reply.statusCode, ms: Math.round(reply.elapsedTime) };
+    const fields = {
+      method: request.method,
+      route: request.routeOptions.url ?? 'none',
+      status: reply.statusCode,
+      ms: Math.round(reply.elapsedTime),
+    };
     request.log.info(fields, 'request');
   });
   app.addHook('onRequestAbort', async (request) => {

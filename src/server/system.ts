@@ -16,7 +16,11 @@ export function registerSystem(app: FastifyInstance, { system, options }: Servic
       redis_connected: true,
       queue_depth: health.queueDepth,
       worker_active: health.workerActive,
-      models_loaded: health.models.map(({ name, state, memoryBytes }) => ({ name, state, memory: memoryBytes })),
+      models_loaded: health.models.map(({ name, state, memoryBytes }) => ({
+        name,
+        state,
+        memory: memoryBytes,
+      })),
     });
   });
   app.get('/health/ready', { config: { summary: 'Whether the default model answers' } }, async () => {

@@ -7,7 +7,11 @@ import type { Services } from './services.ts';
 import { withUpload } from './with-upload.ts';
 
 export const transcribeForm = z.object({
-  model_size: z.string().min(1).optional().describe('tiny, base, small ... or any model of this server; left out: the default.'),
+  model_size: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('tiny, base, small ... or any model of this server; left out: the default.'),
   language: z.string().min(1).optional().describe('ISO 639-1 code; left out: detected.'),
   temperature: numberField({ min: 0, max: 1 }).optional(),
   beam_size: numberField({ min: 1, max: 20, whole: true }).optional(),
@@ -19,18 +23,22 @@ export function registerTranscribe(app: FastifyInstance, services: Services): vo
     async handler(request, reply) {
       const signal = requestSignal(request, reply);
       const started = performance.now();
-      const transcript = await withUpload(request, { services, fileField: 'audio', signal }, async (upload) => {
-        const form = parseForm(upload.fields, transcribeForm);
-        const wanted = {
-          model: form.model_size,
-          task: 'transcribe',
-          language: form.language,
-          temperature: form.temperature,
-          beamSize: form.beam_size,
-        } as const;
-        await services.speech.check(wanted);
-        return services.speech.transcribe(upload.path, wanted, { signal });
-      });
+      const transcript = await withUpload(
+        request,
+        { services, fileField: 'audio', signal },
+        async (upload) => {
+          const form = parseForm(upload.fields, transcribeForm);
+          const wanted = {
+            model: form.model_size,
+            task: 'transcribe',
+            language: form.language,
+            temperature: form.temperature,
+            beamSize: form.beam_size,
+          } as const;
+          await services.speech.check(wanted);
+          return services.speech.transcribe(upload.path, wanted, { signal });
+        },
+      );
       return {
         text: transcript.text,
         language: transcript.language,

@@ -51,7 +51,8 @@ export async function receiveUpload(request: FastifyRequest, limits: UploadLimit
 export async function openUploadDirectory(root: string): Promise<string> {
   await mkdir(root, { recursive: true, mode: 0o700 });
   for (const name of await readdir(root)) {
-    if (!isAlive(Number(/^(\d+)$/.exec(name)?.[1]))) await rm(join(root, name), { recursive: true, force: true });
+    if (!isAlive(Number(/^(\d+)$/.exec(name)?.[1])))
+      await rm(join(root, name), { recursive: true, force: true });
   }
   const own = join(root, String(process.pid));
   await rm(own, { recursive: true, force: true });
@@ -73,7 +74,10 @@ function isAlive(pid: number): boolean {
 function requireMultipart(request: FastifyRequest, limits: UploadLimits): void {
   if (!request.isMultipart()) {
     const got = request.headers['content-type'] ?? 'no content type';
-    throw new AppError('unsupported_media_type', `The body must be multipart/form-data with a "${limits.fileField}" field; got ${got}.`);
+    throw new AppError(
+      'unsupported_media_type',
+      `The body must be multipart/form-data with a "${limits.fileField}" field; got ${got}.`,
+    );
   }
   const announced = Number(request.headers['content-length'] ?? 0);
   // Fields and boundaries need a little more than the file.
@@ -90,10 +94,18 @@ async function readParts(
   for await (const part of request.parts({ limits: { fileSize: limits.maxUploadBytes } })) {
     if (part.type === 'file') {
       if (part.fieldname !== limits.fileField) {
-        throw new AppError('invalid_request', `Unexpected file in field "${part.fieldname}"; the file belongs in "${limits.fileField}".`, { param: part.fieldname });
+        throw new AppError(
+          'invalid_request',
+          `Unexpected file in field "${part.fieldname}"; the file belongs in "${limits.fileField}".`,
+          { param: part.fieldname },
+        );
       }
       if (file !== undefined) {
-        throw new AppError('invalid_request', 'The request holds more than one file. Send one request for each.', { param: part.fieldname });
+        throw new AppError(
+          'invalid_request',
+          'The request holds more than one file. Send one request for each.',
+          { param: part.fieldname },
+        );
       }
       const fileName = checkFileName(part, limits.fileField);
       file = { fileName, sizeBytes: await saveFile(part, path, limits) };
@@ -103,7 +115,9 @@ async function readParts(
     }
   }
   if (file === undefined) {
-    throw new AppError('invalid_request', `The field "${limits.fileField}" with the file is missing.`, { param: limits.fileField });
+    throw new AppError('invalid_request', `The field "${limits.fileField}" with the file is missing.`, {
+      param: limits.fileField,
+    });
   }
   if (file.sizeBytes === 0) {
     throw new AppError('invalid_request', 'The file is empty (0 bytes).', { param: limits.fileField });
@@ -121,7 +135,10 @@ async function saveFile(part: MultipartFile, path: string, limits: UploadLimits)
 /** A name is only shown, never used as a path; but one that looks like a path is an attack or a mistake, and is told so. */
 function checkFileName(part: MultipartFile, param: string): string {
   const name = part.filename;
-  const bad = (why: string) => new AppError('invalid_file_name', `The file name ${why}. Send a plain name such as speech.wav.`, { param });
+  const bad = (why: string) =>
+    new AppError('invalid_file_name', `The file name ${why}. Send a plain name such as speech.wav.`, {
+      param,
+    });
   if (name === undefined || name === '') throw bad('is missing');
   if (Buffer.byteLength(name) > MAX_NAME_BYTES) throw bad(`is longer than ${MAX_NAME_BYTES} bytes`);
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is looked for.
@@ -149,16 +166,28 @@ function toUploadError(error: unknown, limits: UploadLimits): unknown {
     case 'FST_FIELDS_LIMIT':
     case 'FST_PARTS_LIMIT':
     case 'FST_FILES_LIMIT':
-      return new AppError('invalid_request', 'The request has too many fields (server.max_fields).', { cause: error });
+      return new AppError('invalid_request', 'The request has too many fields (server.max_fields).', {
+        cause: error,
+      });
     case 'FST_PROTO_VIOLATION':
-      return new AppError('invalid_request', 'A field of the request has a name that is not allowed.', { cause: error });
+      return new AppError('invalid_request', 'A field of the request has a name that is not allowed.', {
+        cause: error,
+      });
     case 'ENOSPC':
-      return new AppError('disk_full', 'The disk for uploads is full. Free space in the data directory and try again.', { cause: error });
+      return new AppError(
+        'disk_full',
+        'The disk for uploads is full. Free space in the data directory and try again.',
+        { cause: error },
+      );
     case 'ABORT_ERR':
-      return limits.signal.reason instanceof AppError ? limits.signal.reason : new AppError('cancelled', 'The upload was cancelled.', { cause: error });
+      return limits.signal.reason instanceof AppError
+        ? limits.signal.reason
+        : new AppError('cancelled', 'The upload was cancelled.', { cause: error });
     default:
       if (/multipart|boundary|part header|unexpected end|premature close/i.test(`${code} ${message}`)) {
-        return new AppError('invalid_request', 'The multipart body is malformed or was cut off.', { cause: error });
+        return new AppError('invalid_request', 'The multipart body is malformed or was cut off.', {
+          cause: error,
+        });
       }
       return error;
   }

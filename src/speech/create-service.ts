@@ -2,8 +2,7 @@
 import { AppError } from '../base/errors.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { LoadSpec } from '../engine/protocol.ts';
-import type { CatalogueEntry, ComputeType } from '../store/catalogue.ts';
-import { CATALOGUE, VOICE_ACTIVITY } from '../store/catalogue.ts';
+import { CATALOGUE, type ComputeType, estimateMemoryBytes, VOICE_ACTIVITY } from '../store/catalogue.ts';
 import type { ResolvedName } from '../store/names.ts';
 import type { PullProgress } from '../store/pull.ts';
 import type { InstalledModel, Store } from '../store/store.ts';
@@ -31,7 +30,11 @@ export interface SpeechParts {
   readonly store: Store;
   readonly defaults: SpeechDefaults;
   /** Writes the graphs of the checkpoint in `source` into `target`, away from this process. */
-  convert(source: string, target: string, options: { computeType: ComputeType; signal: AbortSignal | undefined }): Promise<void>;
+  convert(
+    source: string,
+    target: string,
+    options: { computeType: ComputeType; signal: AbortSignal | undefined },
+  ): Promise<void>;
 }
 
 export interface PrepareOptions {
@@ -53,9 +56,14 @@ export function createSpeechService(parts: SpeechParts): PreparingSpeechService 
 
   async function resolve(name: string | undefined): Promise<ResolvedName> {
     const wanted = name ?? defaults.model;
-    const resolved = await store.resolve(wanted, { defaultModel: defaults.model, computeType: defaults.computeType });
+    const resolved = await store.resolve(wanted, {
+      defaultModel: defaults.model,
+      computeType: defaults.computeType,
+    });
     if (resolved.entry.kind !== 'whisper') {
-      throw new AppError('model_not_found', `${wanted} is not a speech recognition model.`, { param: 'model' });
+      throw new AppError('model_not_found', `${wanted} is not a speech recognition model.`, {
+        param: 'model',
+      });
     }
     return resolved;
   }
@@ -79,7 +87,10 @@ export function createSpeechService(parts: SpeechParts): PreparingSpeechService 
       signal: options.signal,
       build: (directory) => {
         options.onConvert?.();
-        return parts.convert(installed.directory, directory, { computeType: resolved.computeType, signal: options.signal });
+        return parts.convert(installed.directory, directory, {
+          computeType: resolved.computeType,
+          signal: options.signal,
+        });
       },
     });
     return {
@@ -87,7 +98,7 @@ export function createSpeechService(parts: SpeechParts): PreparingSpeechService 
       kind: 'whisper',
       directory: installed.directory,
       options: { graphs, vad: vad.directory, threads: defaults.threads } satisfies WhisperLoadOptions,
-      memoryBytes: memoryBytes(resolved.entry, resolved.computeType),
+      memoryBytes: estimateMemoryBytes(resolved.entry, resolved.computeType),
     };
   }
 
@@ -97,12 +108,20 @@ export function createSpeechService(parts: SpeechParts): PreparingSpeechService 
     if (!defaults.autoPull || !isKnown) await store.require(resolved.base);
   }
 
-  async function transcribe(path: string, request: SpeechRequest, context: SpeechContext): Promise<Transcript> {
+  async function transcribe(
+    path: string,
+    request: SpeechRequest,
+    context: SpeechContext,
+  ): Promise<Transcript> {
     const resolved = await resolve(request.model);
     await requireInstallable(resolved);
     const { signal } = context;
     const spec = await loadSpec(resolved, { signal });
-    const input: TranscribeInput = { path, options: optionsOf(request, defaults.options), audio: defaults.audio };
+    const input: TranscribeInput = {
+      path,
+      options: optionsOf(request, defaults.options),
+      audio: defaults.audio,
+    };
     const keepAliveSeconds = request.keepAliveSeconds ?? defaults.keepAliveSeconds(resolved);
     const onEvent = (event: unknown) => context.onEvent?.(event as TranscribeEvent);
     return engine.use(spec, { signal, keepAliveSeconds }, async (model) => {
@@ -125,7 +144,7 @@ export function createSpeechService(parts: SpeechParts): PreparingSpeechService 
       description: `Speech recognition, ${resolved.base} at ${resolved.computeType}`,
       computeType: resolved.computeType,
       languages: resolved.entry.languages === 'multilingual' ? 'multilingual' : 'english',
-      memoryBytes: memoryBytes(resolved.entry, resolved.computeType),
+      memoryBytes: estimateMemoryBytes(resolved.entry, resolved.computeType),
       ownedBy: manifest?.source.id.split('/')[0] ?? resolved.entry.hub?.split('/')[0] ?? 'percept',
       installedAt: manifest === undefined ? undefined : new Date(manifest.installedAt),
     };
@@ -150,7 +169,11 @@ export function createSpeechService(parts: SpeechParts): PreparingSpeechService 
     async warm(name, signal) {
       const resolved = await resolve(name);
       const spec = await loadSpec(resolved, { signal });
-      await engine.use(spec, { signal, keepAliveSeconds: defaults.keepAliveSeconds(resolved) }, async () => {});
+      await engine.use(
+        spec,
+        { signal, keepAliveSeconds: defaults.keepAliveSeconds(resolved) },
+        async () => {},
+      );
     },
   };
 }
@@ -179,13 +202,4 @@ function requireLanguage(given: string | undefined): string | undefined {
     `Unknown language ${JSON.stringify(given)}. Send an ISO 639-1 code such as en, or leave it out to have it detected. Known: ${Object.keys(LANGUAGES).join(', ')}.`,
     { param: 'language' },
   );
-}
-
-/**
- * What a loaded model and its work take: weights (int8 mapped and packed, float32), plus features, caches and the runtime, measured
- * at about 300 MB for whisper-base (docs/benchmarks.md).
- */
-function memoryBytes(entry: CatalogueEntry, computeType: ComputeType): number {
-  const bytesPerParameter = computeType === 'int8' ? 2 : 5;
-  return entry.parameters * bytesPerParameter + 250_000_000;
 }

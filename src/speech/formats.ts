@@ -17,7 +17,10 @@ export function toSrt(transcript: Transcript): string {
 /** WebVTT (https://www.w3.org/TR/webvtt1): `HH:MM:SS.mmm`, and `&`, `<` and `>` escaped, since cue text is markup. */
 export function toVtt(transcript: Transcript): string {
   const cues = transcript.segments.map((segment) => {
-    const text = cueText(segment.text).replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
+    const text = cueText(segment.text)
+      .replaceAll('&', '&amp;')
+      .replaceAll('<', '&lt;')
+      .replaceAll('>', '&gt;');
     return `${cueTimes(segment, '.')}\n${text}\n`;
   });
   return ['WEBVTT\n', ...cues].join('\n');
@@ -53,7 +56,10 @@ export function toVerboseJson(transcript: Transcript) {
 
 /** An empty line would end the cue, and `-->` would begin the next. */
 function cueText(text: string): string {
-  return text.trim().replace(/\s*\n\s*/g, ' ').replaceAll('-->', '->');
+  return text
+    .trim()
+    .replace(/\s*\n\s*/g, ' ')
+    .replaceAll('-->', '->');
 }
 
 function cueTimes({ startSeconds, endSeconds }: Segment, decimal: ',' | '.'): string {

@@ -13,7 +13,12 @@ export interface SpeechRequest {
   readonly temperature?: number | undefined;
   readonly beamSize?: number | undefined;
   readonly vad?:
-    | { readonly enabled?: boolean; readonly threshold?: number; readonly padMs?: number; readonly minSilenceMs?: number }
+    | {
+        readonly enabled?: boolean;
+        readonly threshold?: number;
+        readonly padMs?: number;
+        readonly minSilenceMs?: number;
+      }
     | undefined;
   /** How long the model stays loaded afterwards; -1 for ever. */
   readonly keepAliveSeconds?: number | undefined;

@@ -25,7 +25,12 @@ export function wordErrors(reference: string, text: string): WordErrors {
   return { errors: row[got.length]!, words: wanted.length };
 }
 
-const SPELLED_OUT: Readonly<Record<string, string>> = { mr: 'mister', mrs: 'missus', dr: 'doctor', st: 'saint' };
+const SPELLED_OUT: Readonly<Record<string, string>> = {
+  mr: 'mister',
+  mrs: 'missus',
+  dr: 'doctor',
+  st: 'saint',
+};
 
 function normalise(text: string): string[] {
   const words = text

@@ -62,11 +62,18 @@ function relativeError(actual: Float32Array, expected: Float32Array): number {
 }
 
 const forms = {
-  float32: { maxError: 1e-6, build: (graph: GraphBuilder, x: Value) => linear(graph, x, { layer: LAYER, compute: 'float32' }) },
-  'int8 by rows': { maxError: 0.012, build: (graph: GraphBuilder, x: Value) => linear(graph, x, { layer: LAYER, compute: 'int8' }) },
+  float32: {
+    maxError: 1e-6,
+    build: (graph: GraphBuilder, x: Value) => linear(graph, x, { layer: LAYER, compute: 'float32' }),
+  },
+  'int8 by rows': {
+    maxError: 0.012,
+    build: (graph: GraphBuilder, x: Value) => linear(graph, x, { layer: LAYER, compute: 'int8' }),
+  },
   'int8 by blocks': {
     maxError: 0.012,
-    build: (graph: GraphBuilder, x: Value) => blockLinear(graph, x, { weights: blockWeights(graph, LAYER), bias: LAYER.bias }),
+    build: (graph: GraphBuilder, x: Value) =>
+      blockLinear(graph, x, { weights: blockWeights(graph, LAYER), bias: LAYER.bias }),
   },
 } as const;
 
@@ -97,7 +104,10 @@ test('a block-quantised table gives its rows back', async () => {
   const rows = await run(
     (graph) => {
       const weights = blockWeights(graph, LAYER);
-      return blockRows(graph, graph.constant(int64(ids)), { weights, shape: graph.constant(int64([3, 256])) });
+      return blockRows(graph, graph.constant(int64(ids)), {
+        weights,
+        shape: graph.constant(int64([3, 256])),
+      });
     },
     { data: new Float32Array(256), dims: [1, 256] },
   );
@@ -108,5 +118,8 @@ test('a block-quantised table gives its rows back', async () => {
 });
 
 test('an input size that blocks do not divide is refused', () => {
-  assert.throws(() => blockWeights(new GraphBuilder('test'), { weight: noise(100), inputSize: 100, outputSize: 1 }), /128/);
+  assert.throws(
+    () => blockWeights(new GraphBuilder('test'), { weight: noise(100), inputSize: 100, outputSize: 1 }),
+    /128/,
+  );
 });

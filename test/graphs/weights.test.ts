@@ -31,9 +31,25 @@ function ctranslate2File(variables: readonly Variable[], specification = 'Whispe
   };
   const body = variables.flatMap(({ name, dims, type, data }) => {
     const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
-    return [string(name), Buffer.of(dims.length), ...dims.map(u32), Buffer.of(type), u32(bytes.length), bytes];
+    return [
+      string(name),
+      Buffer.of(dims.length),
+      ...dims.map(u32),
+      Buffer.of(type),
+      u32(bytes.length),
+      bytes,
+    ];
   });
-  return Buffer.concat([u32(6), string(specification), u32(3), u32(variables.length), ...body, u32(1), string('alias'), string('f32')]);
+  return Buffer.concat([
+    u32(6),
+    string(specification),
+    u32(3),
+    u32(variables.length),
+    ...body,
+    u32(1),
+    string('alias'),
+    string('f32'),
+  ]);
 }
 
 test('tensors of a CTranslate2 file come as float32, whatever they are stored as', () => {
@@ -91,15 +107,24 @@ function safetensorsFile(header: unknown, data: Buffer): Buffer {
 
 test('tensors of safetensors come as float32, from one file or from shards', () => {
   withDirectory((directory) => {
-    const one = { a: { dtype: 'F32', shape: [1], data_offsets: [0, 4] }, b: { dtype: 'BF16', shape: [1], data_offsets: [4, 6] } };
-    const data = Buffer.concat([Buffer.from(Float32Array.of(2.5).buffer), Buffer.from(Uint16Array.of(0x3fc0).buffer)]);
+    const one = {
+      a: { dtype: 'F32', shape: [1], data_offsets: [0, 4] },
+      b: { dtype: 'BF16', shape: [1], data_offsets: [4, 6] },
+    };
+    const data = Buffer.concat([
+      Buffer.from(Float32Array.of(2.5).buffer),
+      Buffer.from(Uint16Array.of(0x3fc0).buffer),
+    ]);
     writeFileSync(join(directory, 'model.safetensors'), safetensorsFile({ __metadata__: {}, ...one }, data));
     const single = openSafetensorsWeights(directory);
     assert.deepEqual([...single.read('a'), ...single.read('b')], [2.5, 1.5]);
     single.close();
 
     const half = { c: { dtype: 'F16', shape: [1], data_offsets: [0, 2] } };
-    writeFileSync(join(directory, 'x-2.safetensors'), safetensorsFile(half, Buffer.from(Uint16Array.of(0x3800).buffer)));
+    writeFileSync(
+      join(directory, 'x-2.safetensors'),
+      safetensorsFile(half, Buffer.from(Uint16Array.of(0x3800).buffer)),
+    );
     const index = { weight_map: { a: 'model.safetensors', c: 'x-2.safetensors' } };
     writeFileSync(join(directory, 'model.safetensors.index.json'), JSON.stringify(index));
     const sharded = openSafetensorsWeights(directory);
@@ -110,7 +135,10 @@ test('tensors of safetensors come as float32, from one file or from shards', () 
 
 test('an index that names a file elsewhere is refused', () => {
   withDirectory((directory) => {
-    writeFileSync(join(directory, 'model.safetensors.index.json'), JSON.stringify({ weight_map: { a: '../../etc/passwd' } }));
+    writeFileSync(
+      join(directory, 'model.safetensors.index.json'),
+      JSON.stringify({ weight_map: { a: '../../etc/passwd' } }),
+    );
     assert.throws(() => openSafetensorsWeights(directory), isUnsupported(/names a file/));
   });
 });
@@ -126,5 +154,6 @@ test('a file whose header lies about its length is refused', () => {
 });
 
 function isUnsupported(message: RegExp) {
-  return (error: unknown) => error instanceof AppError && error.code === 'unsupported_model' && message.test(error.message);
+  return (error: unknown) =>
+    error instanceof AppError && error.code === 'unsupported_model' && message.test(error.message);
 }

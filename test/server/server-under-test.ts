@@ -21,8 +21,30 @@ export const TRANSCRIPT: Transcript = {
   durationSeconds: 3.25,
   text: 'Hello there. Good bye.',
   segments: [
-    { id: 0, seek: 0, startSeconds: 0, endSeconds: 1.5, text: ' Hello there.', tokens: [50364, 2425, 50439], temperature: 0, avgLogprob: -0.2, compressionRatio: 0.8, noSpeechProb: 0.01 },
-    { id: 1, seek: 0, startSeconds: 1.5, endSeconds: 3.2, text: ' Good bye.', tokens: [50439, 2205, 50524], temperature: 0, avgLogprob: -0.2, compressionRatio: 0.8, noSpeechProb: 0.01 },
+    {
+      id: 0,
+      seek: 0,
+      startSeconds: 0,
+      endSeconds: 1.5,
+      text: ' Hello there.',
+      tokens: [50364, 2425, 50439],
+      temperature: 0,
+      avgLogprob: -0.2,
+      compressionRatio: 0.8,
+      noSpeechProb: 0.01,
+    },
+    {
+      id: 1,
+      seek: 0,
+      startSeconds: 1.5,
+      endSeconds: 3.2,
+      text: ' Good bye.',
+      tokens: [50439, 2205, 50524],
+      temperature: 0,
+      avgLogprob: -0.2,
+      compressionRatio: 0.8,
+      noSpeechProb: 0.01,
+    },
   ],
   speechRatio: 0.9,
   timings: { decodeAudio: 0, voiceActivity: 0, features: 0, encoder: 0, decoder: 0, total: 0.1 },
@@ -65,12 +87,18 @@ export async function startServer(t: TestContext, behaviour: Behaviour = {}): Pr
   const log: string[] = [];
   const speech: SpeechService = {
     admit() {
-      if (behaviour.isFull) throw new AppError('queue_full', 'The queue is full.', { retryAfterSeconds: 1.2 });
+      if (behaviour.isFull)
+        throw new AppError('queue_full', 'The queue is full.', { retryAfterSeconds: 1.2 });
       turns.taken += 1;
-      return { release: () => void (turns.given += 1) };
+      return {
+        release() {
+          turns.given += 1;
+        },
+      };
     },
     async check({ model }) {
-      if (model === 'nonsense') throw new AppError('model_not_found', 'There is no model nonsense.', { param: 'model' });
+      if (model === 'nonsense')
+        throw new AppError('model_not_found', 'There is no model nonsense.', { param: 'model' });
     },
     async transcribe(path, request, context) {
       asked.push(request);
@@ -78,7 +106,8 @@ export async function startServer(t: TestContext, behaviour: Behaviour = {}): Pr
     },
     models: async () => [MODEL],
     async model(name) {
-      if (name !== MODEL.name && name !== 'whisper-1') throw new AppError('model_not_found', `There is no model ${name}.`, { param: 'model' });
+      if (name !== MODEL.name && name !== 'whisper-1')
+        throw new AppError('model_not_found', `There is no model ${name}.`, { param: 'model' });
       return MODEL;
     },
   };
@@ -95,7 +124,11 @@ export async function startServer(t: TestContext, behaviour: Behaviour = {}): Pr
     },
     speech,
     system: {
-      health: async () => ({ queueDepth: turns.taken - turns.given, workerActive: true, models: [{ name: MODEL.name, state: 'ready', memoryBytes: 1 }] }),
+      health: async () => ({
+        queueDepth: turns.taken - turns.given,
+        workerActive: true,
+        models: [{ name: MODEL.name, state: 'ready', memoryBytes: 1 }],
+      }),
       notReady: () => undefined,
     },
     logger: pino({}, { write: (line: string) => void log.push(line) }),
@@ -110,14 +143,23 @@ export async function startServer(t: TestContext, behaviour: Behaviour = {}): Pr
 }
 
 /** A form with a small file and some fields. */
-export function form(fields: Readonly<Record<string, string | readonly string[]>> = {}, file: { name?: string; bytes?: Uint8Array; field?: string } = {}): FormData {
+export function form(
+  fields: Readonly<Record<string, string | readonly string[]>> = {},
+  file: { name?: string; bytes?: Uint8Array; field?: string } = {},
+): FormData {
   const data = new FormData();
-  for (const [name, value] of Object.entries(fields)) for (const text of [value].flat()) data.append(name, text as string);
+  for (const [name, value] of Object.entries(fields))
+    for (const text of [value].flat()) data.append(name, text as string);
   const bytes = file.bytes ?? new TextEncoder().encode('some bytes');
   data.append(file.field ?? 'file', new Blob([bytes as Uint8Array<ArrayBuffer>]), file.name ?? 'speech.wav');
   return data;
 }
 
 export interface ErrorBody {
-  readonly error: { readonly message: string; readonly type: string; readonly param: string | null; readonly code: string };
+  readonly error: {
+    readonly message: string;
+    readonly type: string;
+    readonly param: string | null;
+    readonly code: string;
+  };
 }

@@ -28,7 +28,11 @@ test('a failure of ours says nothing of the inside, and its log line has the sam
   const { url, log } = await startServer(t, {
     transcribe: () => Promise.reject(new Error('secret path /etc/shadow')),
   });
-  const response = await fetch(`${url}/v1/audio/transcriptions`, { method: 'POST', body: form({ model: 'whisper-1' }), headers: { 'x-request-id': 'my-id.1' } });
+  const response = await fetch(`${url}/v1/audio/transcriptions`, {
+    method: 'POST',
+    body: form({ model: 'whisper-1' }),
+    headers: { 'x-request-id': 'my-id.1' },
+  });
   const text = await response.text();
   assert.equal(response.status, 500);
   assert.equal(response.headers.get('x-request-id'), 'my-id.1');
@@ -50,8 +54,16 @@ test('bytes that are no request, and headers over the limit, get an error of the
     });
   const noise = await say('hello\r\n\r\n');
   assert.match(noise, /^HTTP\/1\.1 400 /);
-  assert.deepEqual(Object.keys(JSON.parse(noise.split('\r\n\r\n')[1]!).error).sort(), ['code', 'message', 'param', 'type']);
-  assert.match(await say(`GET / HTTP/1.1\r\nhost: a\r\nx: ${'y'.repeat(20_000)}\r\n\r\n`), /^HTTP\/1\.1 431 /);
+  assert.deepEqual(Object.keys(JSON.parse(noise.split('\r\n\r\n')[1]!).error).sort(), [
+    'code',
+    'message',
+    'param',
+    'type',
+  ]);
+  assert.match(
+    await say(`GET / HTTP/1.1\r\nhost: a\r\nx: ${'y'.repeat(20_000)}\r\n\r\n`),
+    /^HTTP\/1\.1 431 /,
+  );
 });
 
 test('a request id that could forge a log line is replaced', async (t) => {
@@ -62,7 +74,8 @@ test('a request id that could forge a log line is replaced', async (t) => {
 
 test('with keys, only health answers without one', async (t) => {
   const { url } = await startServer(t, { options: { apiKeys: ['alpha', 'beta'] } });
-  const status = async (path: string, headers: Record<string, string> = {}) => (await fetch(url + path, { headers })).status;
+  const status = async (path: string, headers: Record<string, string> = {}) =>
+    (await fetch(url + path, { headers })).status;
   assert.equal(await status('/health'), 200);
   assert.equal(await status('/health/ready'), 200);
   assert.equal(await status('/v1/models'), 401);
@@ -77,17 +90,34 @@ test('with keys, only health answers without one', async (t) => {
 test('no key, file name or prompt is ever logged', async (t) => {
   const { url, log } = await startServer(t, { options: { apiKeys: ['alpha-key'] } });
   const body = form({ model: 'whisper-1', prompt: 'private words' }, { name: 'private-name.wav' });
-  await fetch(`${url}/v1/audio/transcriptions`, { method: 'POST', body, headers: { authorization: 'Bearer alpha-key' } });
+  await fetch(`${url}/v1/audio/transcriptions`, {
+    method: 'POST',
+    body,
+    headers: { authorization: 'Bearer alpha-key' },
+  });
   assert.ok(log.length > 0);
   assert.ok(log.every((line) => !/alpha-key|private/.test(line)));
 });
 
 test('the models are listed as OpenAI lists them, and retrieved by any of their names', async (t) => {
   const { url } = await startServer(t);
-  const list = (await (await fetch(`${url}/v1/models`)).json()) as { object: string; data: unknown[]; models: object[] };
+  const list = (await (await fetch(`${url}/v1/models`)).json()) as {
+    object: string;
+    data: unknown[];
+    models: object[];
+  };
   const entry = { id: 'whisper-base-int8', object: 'model', created: 1_767_323_045, owned_by: 'Systran' };
   assert.deepEqual([list.object, list.data], ['list', [entry]]);
-  for (const key of ['backend_id', 'name', 'default_variant', 'description', 'capabilities', 'compute_type', 'memory']) assert.ok(key in list.models[0]!);
+  for (const key of [
+    'backend_id',
+    'name',
+    'default_variant',
+    'description',
+    'capabilities',
+    'compute_type',
+    'memory',
+  ])
+    assert.ok(key in list.models[0]!);
   assert.deepEqual(await (await fetch(`${url}/v1/models/whisper-1`)).json(), entry);
   assert.deepEqual(await (await fetch(`${url}/models`)).json(), ['whisper-base-int8']);
 });
@@ -97,14 +127,41 @@ test('health names version, queue and loaded models', async (t) => {
   const health = (await (await fetch(`${url}/health`)).json()) as Record<string, unknown>;
   assert.equal(health['status'], 'healthy');
   assert.equal(health['version'], '1.2.3');
-  for (const key of ['timestamp', 'queue_connected', 'redis_connected', 'queue_depth', 'worker_active', 'models_loaded']) assert.ok(key in health, key);
+  for (const key of [
+    'timestamp',
+    'queue_connected',
+    'redis_connected',
+    'queue_depth',
+    'worker_active',
+    'models_loaded',
+  ])
+    assert.ok(key in health, key);
 });
 
 test('the description of the API holds every route and the fields that are parsed', async (t) => {
   const { url } = await startServer(t);
-  const api = (await (await fetch(`${url}/openapi.json`)).json()) as { paths: Record<string, Record<string, { requestBody?: { content: Record<string, { schema: { properties: object; required: string[] } }> } }>> };
-  for (const path of ['/v1/audio/transcriptions', '/v1/audio/translations', '/v1/models', '/v1/models/{id}', '/transcribe', '/models', '/health', '/health/ready']) assert.ok(path in api.paths, path);
-  const { schema } = api.paths['/v1/audio/transcriptions']!['post']!.requestBody!.content['multipart/form-data']!;
+  const api = (await (await fetch(`${url}/openapi.json`)).json()) as {
+    paths: Record<
+      string,
+      Record<
+        string,
+        { requestBody?: { content: Record<string, { schema: { properties: object; required: string[] } }> } }
+      >
+    >;
+  };
+  for (const path of [
+    '/v1/audio/transcriptions',
+    '/v1/audio/translations',
+    '/v1/models',
+    '/v1/models/{id}',
+    '/transcribe',
+    '/models',
+    '/health',
+    '/health/ready',
+  ])
+    assert.ok(path in api.paths, path);
+  const { schema } =
+    api.paths['/v1/audio/transcriptions']!['post']!.requestBody!.content['multipart/form-data']!;
   assert.deepEqual(schema.required, ['file', 'model']);
   assert.ok('timestamp_granularities[]' in schema.properties);
   assert.match(await (await fetch(`${url}/docs`)).text(), /swagger/i);
@@ -125,7 +182,10 @@ test('a closing server finishes what runs and refuses what comes', async (t) => 
       throw new AppError('unsupported_audio', 'The file is not audio.', { param: 'file' });
     },
   });
-  const running = fetch(`${url}/v1/audio/transcriptions`, { method: 'POST', body: form({ model: 'whisper-1' }) });
+  const running = fetch(`${url}/v1/audio/transcriptions`, {
+    method: 'POST',
+    body: form({ model: 'whisper-1' }),
+  });
   await hasStarted;
   const closed = app.close();
   while (app.server.listening) await new Promise(setImmediate);
@@ -136,10 +196,16 @@ test('a closing server finishes what runs and refuses what comes', async (t) => 
 });
 
 test('a server without keys listens on this machine only, unless it is told otherwise', () => {
-  const bind = (host: string, apiKeys: string[] = [], auth: 'keys' | 'none' = 'keys') => () => requireSafeBind({ host, apiKeys, auth });
+  const bind =
+    (host: string, apiKeys: string[] = [], auth: 'keys' | 'none' = 'keys') =>
+    () =>
+      requireSafeBind({ host, apiKeys, auth });
   for (const host of ['127.0.0.1', '127.1.2.3', '::1', 'localhost']) assert.doesNotThrow(bind(host));
   for (const host of ['0.0.0.0', '::', '192.168.1.5', '127.example.com', '']) {
-    assert.throws(bind(host), (error: unknown) => error instanceof AppError && error.code === 'invalid_config');
+    assert.throws(
+      bind(host),
+      (error: unknown) => error instanceof AppError && error.code === 'invalid_config',
+    );
   }
   assert.doesNotThrow(bind('0.0.0.0', ['key']));
   assert.doesNotThrow(bind('0.0.0.0', [], 'none'));

@@ -8,7 +8,10 @@ const ROUTE = '/v1/audio/transcriptions';
 test('the five formats answer the transcript in their form', async (t) => {
   const { url } = await startServer(t);
   const ask = async (response_format: string) => {
-    const response = await fetch(url + ROUTE, { method: 'POST', body: form({ model: 'whisper-1', response_format }) });
+    const response = await fetch(url + ROUTE, {
+      method: 'POST',
+      body: form({ model: 'whisper-1', response_format }),
+    });
     assert.equal(response.status, 200);
     return { type: response.headers.get('content-type')!, body: await response.text() };
   };
@@ -22,7 +25,18 @@ test('the five formats answer the transcript in their form', async (t) => {
   const verbose = JSON.parse((await ask('verbose_json')).body);
   assert.equal(verbose.language, 'english');
   assert.equal(verbose.duration, 3.25);
-  assert.deepEqual(Object.keys(verbose.segments[0]), ['id', 'seek', 'start', 'end', 'text', 'tokens', 'temperature', 'avg_logprob', 'compression_ratio', 'no_speech_prob']);
+  assert.deepEqual(Object.keys(verbose.segments[0]), [
+    'id',
+    'seek',
+    'start',
+    'end',
+    'text',
+    'tokens',
+    'temperature',
+    'avg_logprob',
+    'compression_ratio',
+    'no_speech_prob',
+  ]);
 });
 
 test('every field reaches the speech service', async (t) => {
@@ -60,9 +74,19 @@ test('translations are asked for as such', async (t) => {
 
 test('the short form counts words and answers seconds', async (t) => {
   const { url, asked } = await startServer(t);
-  const response = await fetch(`${url}/transcribe`, { method: 'POST', body: form({ model_size: 'base', beam_size: '5' }, { field: 'audio' }) });
+  const response = await fetch(`${url}/transcribe`, {
+    method: 'POST',
+    body: form({ model_size: 'base', beam_size: '5' }, { field: 'audio' }),
+  });
   const body = (await response.json()) as Record<string, unknown>;
-  assert.deepEqual(Object.keys(body), ['text', 'language', 'language_probability', 'duration', 'word_count', 'processing_time']);
+  assert.deepEqual(Object.keys(body), [
+    'text',
+    'language',
+    'language_probability',
+    'duration',
+    'word_count',
+    'processing_time',
+  ]);
   assert.equal(body['word_count'], 4);
   assert.equal(asked[0]!.model, 'base');
 });
@@ -91,25 +115,115 @@ interface Refusal {
 const model = 'whisper-1';
 const many = Object.fromEntries(Array.from({ length: 2000 }, (_, index) => [`field${index}`, 'x']));
 const REFUSALS: Record<string, Refusal> = {
-  'an empty file': { body: () => form({ model }, { bytes: new Uint8Array() }), status: 400, code: 'invalid_request', param: 'file' },
-  'a file over the limit': { body: () => form({ model }, { bytes: new Uint8Array(70_000) }), status: 413, code: 'file_too_large', param: 'file' },
-  'a path as file name': { body: () => form({ model }, { name: '../../etc/passwd' }), status: 400, code: 'invalid_file_name', param: 'file' },
-  'a Windows path as file name': { body: () => form({ model }, { name: 'C:\\speech.wav' }), status: 400, code: 'invalid_file_name', param: 'file' },
-  'a very long file name': { body: () => form({ model }, { name: `${'a'.repeat(300)}.wav` }), status: 400, code: 'invalid_file_name', param: 'file' },
+  'an empty file': {
+    body: () => form({ model }, { bytes: new Uint8Array() }),
+    status: 400,
+    code: 'invalid_request',
+    param: 'file',
+  },
+  'a file over the limit': {
+    body: () => form({ model }, { bytes: new Uint8Array(70_000) }),
+    status: 413,
+    code: 'file_too_large',
+    param: 'file',
+  },
+  'a path as file name': {
+    body: () => form({ model }, { name: '../../etc/passwd' }),
+    status: 400,
+    code: 'invalid_file_name',
+    param: 'file',
+  },
+  'a Windows path as file name': {
+    body: () => form({ model }, { name: 'C:\\speech.wav' }),
+    status: 400,
+    code: 'invalid_file_name',
+    param: 'file',
+  },
+  'a very long file name': {
+    body: () => form({ model }, { name: `${'a'.repeat(300)}.wav` }),
+    status: 400,
+    code: 'invalid_file_name',
+    param: 'file',
+  },
   'no model': { body: () => form(), status: 400, code: 'invalid_request', param: 'model' },
-  'an unknown model': { body: () => form({ model: 'nonsense' }), status: 404, code: 'model_not_found', param: 'model' },
-  'an unknown field': { body: () => form({ model, colour: 'blue' }), status: 400, code: 'invalid_request', param: 'colour' },
-  'a field of the prototype': { body: () => form({ model, toString: 'x' }), status: 400, code: 'invalid_request', param: null },
-  'a field given twice': { body: () => form({ model: [model, model] }), status: 400, code: 'invalid_request', param: 'model' },
-  'a temperature that is no number': { body: () => form({ model, temperature: 'warm' }), status: 400, code: 'invalid_request', param: 'temperature' },
-  'a temperature above one': { body: () => form({ model, temperature: '1.5' }), status: 400, code: 'invalid_request', param: 'temperature' },
-  'an unknown format': { body: () => form({ model, response_format: 'docx' }), status: 400, code: 'invalid_request', param: 'response_format' },
-  'word timestamps': { body: () => form({ model, response_format: 'verbose_json', 'timestamp_granularities[]': 'word' }), status: 400, code: 'unsupported_parameter', param: 'timestamp_granularities' },
-  'granularities without verbose_json': { body: () => form({ model, 'timestamp_granularities[]': 'segment' }), status: 400, code: 'invalid_request', param: 'timestamp_granularities' },
-  streaming: { body: () => form({ model, stream: 'true' }), status: 400, code: 'unsupported_parameter', param: 'stream' },
-  'a broken chunking strategy': { body: () => form({ model, chunking_strategy: '{"type":' }), status: 400, code: 'invalid_request', param: 'chunking_strategy' },
-  'a keep_alive that is no time': { body: () => form({ model, keep_alive: 'soon' }), status: 400, code: 'invalid_request', param: 'keep_alive' },
-  'the file in another field': { body: () => form({ model }, { field: 'upload' }), status: 400, code: 'invalid_request', param: 'upload' },
+  'an unknown model': {
+    body: () => form({ model: 'nonsense' }),
+    status: 404,
+    code: 'model_not_found',
+    param: 'model',
+  },
+  'an unknown field': {
+    body: () => form({ model, colour: 'blue' }),
+    status: 400,
+    code: 'invalid_request',
+    param: 'colour',
+  },
+  'a field of the prototype': {
+    body: () => form({ model, toString: 'x' }),
+    status: 400,
+    code: 'invalid_request',
+    param: null,
+  },
+  'a field given twice': {
+    body: () => form({ model: [model, model] }),
+    status: 400,
+    code: 'invalid_request',
+    param: 'model',
+  },
+  'a temperature that is no number': {
+    body: () => form({ model, temperature: 'warm' }),
+    status: 400,
+    code: 'invalid_request',
+    param: 'temperature',
+  },
+  'a temperature above one': {
+    body: () => form({ model, temperature: '1.5' }),
+    status: 400,
+    code: 'invalid_request',
+    param: 'temperature',
+  },
+  'an unknown format': {
+    body: () => form({ model, response_format: 'docx' }),
+    status: 400,
+    code: 'invalid_request',
+    param: 'response_format',
+  },
+  'word timestamps': {
+    body: () => form({ model, response_format: 'verbose_json', 'timestamp_granularities[]': 'word' }),
+    status: 400,
+    code: 'unsupported_parameter',
+    param: 'timestamp_granularities',
+  },
+  'granularities without verbose_json': {
+    body: () => form({ model, 'timestamp_granularities[]': 'segment' }),
+    status: 400,
+    code: 'invalid_request',
+    param: 'timestamp_granularities',
+  },
+  streaming: {
+    body: () => form({ model, stream: 'true' }),
+    status: 400,
+    code: 'unsupported_parameter',
+    param: 'stream',
+  },
+  'a broken chunking strategy': {
+    body: () => form({ model, chunking_strategy: '{"type":' }),
+    status: 400,
+    code: 'invalid_request',
+    param: 'chunking_strategy',
+  },
+  'a keep_alive that is no time': {
+    body: () => form({ model, keep_alive: 'soon' }),
+    status: 400,
+    code: 'invalid_request',
+    param: 'keep_alive',
+  },
+  'the file in another field': {
+    body: () => form({ model }, { field: 'upload' }),
+    status: 400,
+    code: 'invalid_request',
+    param: 'upload',
+  },
   'two thousand fields': { body: () => form(many), status: 400, code: 'invalid_request', param: null },
 };
 
@@ -158,7 +272,9 @@ test('a client that goes away in the middle stops the work and leaves nothing', 
         controller.abort();
       }),
   });
-  await assert.rejects(fetch(url + ROUTE, { method: 'POST', body: form({ model }), signal: controller.signal }));
+  await assert.rejects(
+    fetch(url + ROUTE, { method: 'POST', body: form({ model }), signal: controller.signal }),
+  );
   await hasStopped;
   while (turns.given < 1) await new Promise(setImmediate);
   while ((await leftovers()).length > 0) await new Promise(setImmediate);

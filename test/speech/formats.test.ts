@@ -10,19 +10,24 @@ function transcriptOf(...segments: [number, number, string][]): Transcript {
     language: 'en',
     languageProbability: 1,
     durationSeconds: 4000,
-    text: segments.map(([, , text]) => text).join('').trim(),
-    segments: segments.map(([startSeconds, endSeconds, text], id): Segment => ({
-      id,
-      seek: 0,
-      startSeconds,
-      endSeconds,
-      text,
-      tokens: [],
-      temperature: 0,
-      avgLogprob: 0,
-      compressionRatio: 1,
-      noSpeechProb: 0,
-    })),
+    text: segments
+      .map(([, , text]) => text)
+      .join('')
+      .trim(),
+    segments: segments.map(
+      ([startSeconds, endSeconds, text], id): Segment => ({
+        id,
+        seek: 0,
+        startSeconds,
+        endSeconds,
+        text,
+        tokens: [],
+        temperature: 0,
+        avgLogprob: 0,
+        compressionRatio: 1,
+        noSpeechProb: 0,
+      }),
+    ),
     speechRatio: 1,
     timings: { decodeAudio: 0, voiceActivity: 0, features: 0, encoder: 0, decoder: 0, total: 0 },
   };

@@ -4,13 +4,23 @@ import type { VadOptions } from '../../src/speech/transcript.ts';
 import { speechSpans } from '../../src/speech/voice-activity.ts';
 
 /** A frame is 100 ms here, so that the numbers can be read. */
-const OPTIONS: VadOptions = { enabled: true, threshold: 0.5, minSpeechMs: 250, minSilenceMs: 500, padMs: 200, maxSpeechSeconds: 12 };
+const OPTIONS: VadOptions = {
+  enabled: true,
+  threshold: 0.5,
+  minSpeechMs: 250,
+  minSilenceMs: 500,
+  padMs: 200,
+  maxSpeechSeconds: 12,
+};
 
 /** Spans in frames, of probabilities written as digits: `0990` is 0, 0.9, 0.9, 0. */
 function spans(digits: string, options: Partial<VadOptions> = {}): number[][] {
   const probabilities = Float32Array.from(digits, (digit) => Number(digit) / 10);
   const clock = { frameSamples: 1600, sampleRate: 16_000, totalSamples: digits.length * 1600 };
-  return speechSpans(probabilities, clock, { ...OPTIONS, ...options }).map(({ start, end }) => [start / 1600, end / 1600]);
+  return speechSpans(probabilities, clock, { ...OPTIONS, ...options }).map(({ start, end }) => [
+    start / 1600,
+    end / 1600,
+  ]);
 }
 
 test('silence has no spans', () => {

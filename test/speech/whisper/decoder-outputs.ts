@@ -28,7 +28,8 @@ export function outputOf(rows: readonly (readonly number[])[], candidates: numbe
       .sort((a, b) => b.value - a.value)
       .slice(0, candidates),
   );
-  const logSum = (values: readonly number[]) => Math.log(values.reduce((sum, value) => sum + Math.exp(value), 0));
+  const logSum = (values: readonly number[]) =>
+    Math.log(values.reduce((sum, value) => sum + Math.exp(value), 0));
   return {
     state: { rows: rows.length, length: 0, release() {} },
     textValues: Float32Array.from(best.flat(), ({ value }) => value),

@@ -21,7 +21,10 @@ test('after an opening timestamp comes a word', () => {
 
 test('after a closing timestamp comes a timestamp that is not earlier, or the end', () => {
   const allowed = best(favour(4, T0 + 1, END), [T0, 5, T0 + 3], 10);
-  assert.deepEqual(allowed.sort((a, b) => a - b), [END, T0 + 3, T0 + 4, T0 + 5, T0 + 6, T0 + 7]);
+  assert.deepEqual(
+    allowed.sort((a, b) => a - b),
+    [END, T0 + 3, T0 + 4, T0 + 5, T0 + 6, T0 + 7],
+  );
 });
 
 test('a segment does not end when it began', () => {
@@ -44,8 +47,13 @@ test('probabilities of the allowed tokens sum to one', () => {
 
 test('no timestamp lies past the end of the window', () => {
   const short = createLogitRules(TOKENS, 3);
-  const stamps = short.best({ output: outputOf([favour(T0 + 7)], 1), index: 0 }, [], 10).map(({ token }) => token);
-  assert.deepEqual(stamps.sort((a, b) => a - b), [T0, T0 + 1, T0 + 2]);
+  const stamps = short
+    .best({ output: outputOf([favour(T0 + 7)], 1), index: 0 }, [], 10)
+    .map(({ token }) => token);
+  assert.deepEqual(
+    stamps.sort((a, b) => a - b),
+    [T0, T0 + 1, T0 + 2],
+  );
 });
 
 test('a draw obeys the rules and follows the distribution', () => {

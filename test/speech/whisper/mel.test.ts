@@ -5,7 +5,10 @@ import { createFft } from '../../../src/speech/whisper/fft.ts';
 import { createMelFrontEnd } from '../../../src/speech/whisper/mel.ts';
 
 /** Made by test-models/golden-mel.py with faster-whisper's front end: [bin, frame, value]. */
-const golden = JSON.parse(readFileSync('test/fixtures/mel.json', 'utf8')) as Record<string, [number, number, number][]>;
+const golden = JSON.parse(readFileSync('test/fixtures/mel.json', 'utf8')) as Record<
+  string,
+  [number, number, number][]
+>;
 
 /** The signal of golden-mel.py: a rising tone and a steady one. */
 function signal(): Float32Array {
@@ -31,7 +34,8 @@ test('features of one frame more or less agree where both have frames', () => {
   const even = frontEnd.features(signal(), 400);
   const odd = frontEnd.features(signal(), 401);
   for (let bin = 0; bin < 80; bin += 1) {
-    for (let frame = 0; frame < 400; frame += 1) assert.equal(even[bin * 400 + frame], odd[bin * 401 + frame]);
+    for (let frame = 0; frame < 400; frame += 1)
+      assert.equal(even[bin * 400 + frame], odd[bin * 401 + frame]);
   }
 });
 

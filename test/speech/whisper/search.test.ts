@@ -53,6 +53,7 @@ test('a text that never ends is cut at its longest length', () => {
 
 test('draws are the same every time', () => {
   const method: Method = { kind: 'draw', temperature: 1, rows: 4 };
-  const next = (so: readonly number[]) => (so.length === 0 ? favour(T0) : so.length > 4 ? favour(END) : favour(3, 4, 5));
+  const next = (so: readonly number[]) =>
+    so.length === 0 ? favour(T0) : so.length > 4 ? favour(END) : favour(3, 4, 5);
   assert.deepEqual(run(method, next), run(method, next));
 });

@@ -35,6 +35,8 @@ test('a window without words has no segment and is heard whole', () => {
 
 test('text that repeats itself has a high compression ratio', () => {
   assert.ok(compressionRatio('and then he said it again '.repeat(20)) > 2.4);
-  assert.ok(compressionRatio('Mr. John Dashwood had then leisure to consider how much there might be.') < 1.5);
+  assert.ok(
+    compressionRatio('Mr. John Dashwood had then leisure to consider how much there might be.') < 1.5,
+  );
   assert.equal(compressionRatio(''), 0);
 });

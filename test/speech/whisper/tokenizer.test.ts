@@ -12,7 +12,8 @@ after(() => rmSync(directory, { recursive: true }));
 /** All bytes as GPT-2 writes them, then a few merges; ids follow the order. */
 function writeTokenizer(merges: readonly (string | [string, string])[]): string {
   const bytes = Array.from({ length: 256 }, (_, byte) => byte);
-  const isPrintable = (byte: number) => (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;
+  const isPrintable = (byte: number) =>
+    (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;
   let next = 256;
   const characters = bytes.map((byte) => String.fromCharCode(isPrintable(byte) ? byte : next++));
   const merged = merges.map((merge) => (typeof merge === 'string' ? merge.replace(' ', '') : merge.join('')));
