@@ -1,5 +1,5 @@
 /** `percept transcribe FILE...`, here or on a running server. */
-import { stat, writeFile } from 'node:fs/promises';
+import { mkdir, stat, writeFile } from 'node:fs/promises';
 import { basename, extname, join } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { AppError, toAppError } from '../base/errors.ts';
@@ -160,6 +160,7 @@ async function put(
 ): Promise<void> {
   if (options.outputDir !== undefined) {
     const name = basename(file, extname(file)) + EXTENSIONS[options.json ? 'json' : options.format];
+    await mkdir(options.outputDir, { recursive: true });
     await writeFile(join(options.outputDir, name), body);
   } else if (options.json) {
     context.stdout.write(`${JSON.stringify({ file, ...(JSON.parse(body) as object) })}\n`);
