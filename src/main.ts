@@ -11,18 +11,18 @@ import { createLogger } from './logging.ts';
 import { startService } from './serve.ts';
 import { VERSION } from './version.ts';
 
-/** In the order in which help lists them. */
+/** In the order in which help lists them. Imported when the process runs, so that a broken one is told of like any error. */
 const COMMANDS = [
-  'serve',
-  'transcribe',
-  'pull',
-  'models',
-  'rm',
-  'import',
-  'config',
-  'doctor',
-  'demo',
-] as const;
+  () => import('./cli/serve.ts'),
+  () => import('./cli/transcribe.ts'),
+  () => import('./cli/pull.ts'),
+  () => import('./cli/models.ts'),
+  () => import('./cli/rm.ts'),
+  () => import('./cli/import.ts'),
+  () => import('./cli/config.ts'),
+  () => import('./cli/doctor.ts'),
+  () => import('./cli/demo.ts'),
+];
 
 await main(process.argv);
 
@@ -50,8 +50,7 @@ async function main(argv: readonly string[]): Promise<void> {
     },
   });
   try {
-    // A command is imported when it could run: `--help` of all of them costs less than one native library.
-    for (const name of COMMANDS) (await import(`./cli/${name}.js`)).register(program, context);
+    for (const load of COMMANDS) (await load()).register(program, context);
     await program.parseAsync(argv);
   } catch (thrown) {
     process.exitCode = report(thrown);

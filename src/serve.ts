@@ -1,14 +1,12 @@
 /** Runs the HTTP server from start to a graceful end. */
-
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import type { FastifyInstance } from 'fastify';
 import type { App } from './app.ts';
 import { sleep } from './base/abort.ts';
 import { AppError, toAppError } from './base/errors.ts';
 import type { Logger } from './base/logger.ts';
 import { requireSafeBind } from './server/auth.ts';
-import { createServer } from './server/server.ts';
+import { createServer, type HttpServer } from './server/server.ts';
 import type { Health } from './server/services.ts';
 import { openUploadDirectory } from './server/uploads.ts';
 import { VERSION } from './version.ts';
@@ -66,10 +64,7 @@ export async function startService(app: App, logger: Logger): Promise<Service> {
   };
 }
 
-async function listen(
-  server: FastifyInstance,
-  { host, port }: { host: string; port: number },
-): Promise<string> {
+async function listen(server: HttpServer, { host, port }: { host: string; port: number }): Promise<string> {
   try {
     await server.listen({ host, port });
   } catch (cause) {

@@ -23,7 +23,6 @@ export const EXIT_CODES = {
   model_not_installed: 1,
   model_failed: 1,
   model_crashed: 1,
-  out_of_memory: 1,
   not_runnable: 1,
   shutting_down: 1,
   offline: 1,

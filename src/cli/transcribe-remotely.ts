@@ -3,7 +3,7 @@ import { openAsBlob } from 'node:fs';
 import { basename } from 'node:path';
 import { AppError, ERROR_CODES, type ErrorCode } from '../base/errors.ts';
 import type { SpeechRequest } from '../speech/service.ts';
-import type { Format, Transcriber } from './transcribe.ts';
+import type { Format, Transcriber } from './transcriber.ts';
 
 export interface RemoteOptions {
   readonly server: string;

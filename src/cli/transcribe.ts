@@ -1,5 +1,5 @@
 /** `percept transcribe FILE...`, here or on a running server. */
-import { stat, writeFile } from 'node:fs/promises';
+import { mkdir, stat, writeFile } from 'node:fs/promises';
 import { basename, extname, join } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { AppError, toAppError } from '../base/errors.ts';
@@ -10,9 +10,7 @@ import type { CliContext, SpeechApp } from './context.ts';
 import { prepareModel } from './prepare-model.ts';
 import { startProgress } from './progress.ts';
 import { transcribeRemotely } from './transcribe-remotely.ts';
-
-export const FORMATS = ['text', 'srt', 'vtt', 'json'] as const;
-export type Format = (typeof FORMATS)[number];
+import { FORMATS, type Format, type Transcriber } from './transcriber.ts';
 
 const EXTENSIONS = { text: '.txt', srt: '.srt', vtt: '.vtt', json: '.json' } as const satisfies Record<
   Format,
@@ -32,14 +30,6 @@ interface Options {
   readonly temperature?: number;
   readonly beamSize?: number;
 }
-
-/** One recording as it was asked for: its text in the wanted format. */
-export interface Answer {
-  readonly body: string;
-}
-
-/** Turns one file into text; here or elsewhere. */
-export type Transcriber = (path: string, format: Format) => Promise<Answer>;
 
 export function register(program: Command, context: CliContext): void {
   program
@@ -170,6 +160,7 @@ async function put(
 ): Promise<void> {
   if (options.outputDir !== undefined) {
     const name = basename(file, extname(file)) + EXTENSIONS[options.json ? 'json' : options.format];
+    await mkdir(options.outputDir, { recursive: true });
     await writeFile(join(options.outputDir, name), body);
   } else if (options.json) {
     context.stdout.write(`${JSON.stringify({ file, ...(JSON.parse(body) as object) })}\n`);

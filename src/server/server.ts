@@ -21,8 +21,10 @@ const IDLE_CONNECTION_MS = 75_000;
 /** A client's own id is taken when it can do no harm in a log. */
 const SAFE_REQUEST_ID = /^[\w.-]{1,128}$/;
 
+export type HttpServer = FastifyInstance;
+
 /** A server ready to listen. `services.logger` must be pino's, whose children carry the request id. */
-export async function createServer(services: Services): Promise<FastifyInstance> {
+export async function createServer(services: Services): Promise<HttpServer> {
   const { options } = services;
   const app = Fastify({
     loggerInstance: services.logger as FastifyBaseLogger,
