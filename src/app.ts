@@ -8,6 +8,7 @@ import {
   createSpeechService,
   type PreparingSpeechService,
   type SpeechDefaults,
+  type SpeechParts,
 } from './speech/create-service.ts';
 import { openStore, type Store } from './store/store.ts';
 
@@ -46,13 +47,15 @@ export function createApp({ config, env, logger }: AppOptions): App {
     },
     keepAliveDefaultSeconds: config.models.keepAlive,
     logger,
-    env: modelEnvironment(env),
+    env: childEnvironment(env),
   });
+  const convert: SpeechParts['convert'] = (source, target, work) =>
+    convertInProcess(source, target, { ...work, env: childEnvironment(env) });
   const speech = createSpeechService({
     store,
     engine,
     defaults: speechDefaults(config),
-    convert: convertInProcess,
+    convert,
   });
   return {
     config,
@@ -66,8 +69,8 @@ export function createApp({ config, env, logger }: AppOptions): App {
   };
 }
 
-/** Model processes need the machine's variables, but none of ours: no key or token is passed on. */
-function modelEnvironment(env: Environment): Environment {
+/** Our processes need the machine's variables, but none of ours: no key or token is passed on. */
+function childEnvironment(env: Environment): Environment {
   return Object.fromEntries(
     Object.entries(env).filter(([name]) => !name.startsWith('PERCEPT_') && name !== 'HF_TOKEN'),
   );

@@ -3,14 +3,15 @@ import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { abortError, throwIfAborted } from './base/abort.ts';
 import { AppError, fromWireError, type WireError } from './base/errors.ts';
+import type { Environment } from './config/environment.ts';
 
 /** Throws `unsupported_model`, `disk_full`, `model_failed` when the process dies, and the signal's error. */
 export async function convertInProcess(
   source: string,
   target: string,
-  options: { computeType: string; signal: AbortSignal | undefined },
+  options: { computeType: string; signal: AbortSignal | undefined; env: Environment },
 ): Promise<void> {
-  const { computeType, signal } = options;
+  const { computeType, signal, env } = options;
   throwIfAborted(signal);
   const child = fork(
     fileURLToPath(new URL('./convert-process.js', import.meta.url)),
@@ -18,6 +19,7 @@ export async function convertInProcess(
     {
       serialization: 'advanced',
       execArgv: [],
+      env,
     },
   );
   await new Promise<void>((resolve, reject) => {

@@ -9,7 +9,7 @@ import { EXIT_CODES } from './cli/exit-codes.ts';
 import { readEnvironment } from './config/environment.ts';
 import { createLogger } from './logging.ts';
 import { startService } from './serve.ts';
-import { VERSION } from './version.ts';
+import { readVersion } from './version.ts';
 
 /** In the order in which help lists them. Imported when the process runs, so that a broken one is told of like any error. */
 const COMMANDS = [
@@ -29,7 +29,7 @@ await main(process.argv);
 async function main(argv: readonly string[]): Promise<void> {
   const program = addGlobalOptions(new Command('percept'))
     .description('Speech recognition on your own machine, behind OpenAI’s API')
-    .version(VERSION)
+    .version(readVersion())
     .exitOverride()
     .configureOutput({ outputError: (text, write) => write(text) });
   const env = readEnvironment();

@@ -9,7 +9,7 @@ import { requireSafeBind } from './server/auth.ts';
 import { createServer, type HttpServer } from './server/server.ts';
 import type { Health } from './server/services.ts';
 import { openUploadDirectory } from './server/uploads.ts';
-import { VERSION } from './version.ts';
+import { readVersion } from './version.ts';
 
 export interface Service {
   /** Where it listens, such as http://127.0.0.1:11437. */
@@ -27,6 +27,7 @@ const LONGEST_RETRY_MS = 60_000;
 /** Throws `invalid_config` for an unsafe address and `port_in_use`. */
 export async function startService(app: App, logger: Logger): Promise<Service> {
   const { config } = app;
+  const version = readVersion();
   requireSafeBind(config.server);
   await app.store.sweep();
   const stopping = new AbortController();
@@ -41,14 +42,14 @@ export async function startService(app: App, logger: Logger): Promise<Service> {
       maxFields: config.server.maxFields,
       requestTimeoutMs: config.server.requestTimeoutSeconds * 1000,
       uploadDirectory: await openUploadDirectory(join(config.home, 'uploads')),
-      version: VERSION,
+      version,
     },
     speech: app.speech,
     system: { health: () => healthOf(app), notReady: () => readiness.reason },
     logger,
   });
   const url = await listen(server, config.server);
-  logger.info({ url, version: VERSION, home: config.home }, 'listening');
+  logger.info({ url, version, home: config.home }, 'listening');
   return {
     url,
     async stop() {

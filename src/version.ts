@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 
-/** Of package.json, two folders above this file once built. */
-export const VERSION: string = (
-  JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }
-).version;
+/** The version in package.json, two folders above this file once built. */
+export function readVersion(): string {
+  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
+}

@@ -8,7 +8,10 @@ export function register(program: Command, context: CliContext): void {
     .command('import')
     .description('install a model from this machine, without a network')
     .argument('<name>', 'a known name such as whisper-base, or one of your own')
-    .argument('<path>', 'CTranslate2 directory, Hugging Face directory with safetensors, or silero_vad.onnx')
+    .argument(
+      '<path>',
+      'CTranslate2 directory, Hugging Face directory with safetensors, or silero_vad_16k_sequence.onnx',
+    )
     .option('--json', 'print JSON')
     .action((name: string, path: string, options: { json?: true }) =>
       importModel({ name, path, asJson: options.json === true }, context),

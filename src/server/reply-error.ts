@@ -47,18 +47,28 @@ export function replyBrokenRequest(error: Error & { code?: string }, socket: Soc
     socket.destroy();
     return;
   }
-  const isTooLarge = error.code === 'HPE_HEADER_OVERFLOW';
-  const message = isTooLarge
-    ? 'The request headers are too large (server.max_header_bytes).'
-    : 'This is not a valid HTTP request.';
+  const { status, message } = BROKEN[error.code ?? ''] ?? {
+    status: '400 Bad Request',
+    message: 'This is not a valid HTTP request.',
+  };
   const { type } = ERROR_STATUS.invalid_request;
   const body = JSON.stringify({
     error: { message, type, param: null, code: 'invalid_request' satisfies ErrorCode },
   });
-  const status = isTooLarge ? '431 Request Header Fields Too Large' : '400 Bad Request';
   const head = `HTTP/1.1 ${status}\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n`;
   socket.end(head + body);
 }
+
+const BROKEN: Readonly<Record<string, { readonly status: string; readonly message: string }>> = {
+  HPE_HEADER_OVERFLOW: {
+    status: '431 Request Header Fields Too Large',
+    message: 'The request headers are too large (server.max_header_bytes).',
+  },
+  ERR_HTTP_REQUEST_TIMEOUT: {
+    status: '408 Request Timeout',
+    message: 'The request was not sent in time (server.request_timeout_seconds).',
+  },
+};
 
 /** Fastify's own refusals (a broken header, a body of the wrong type) as ours. */
 function fromFastify(thrown: unknown): AppError {

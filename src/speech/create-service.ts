@@ -145,7 +145,8 @@ export function createSpeechService(parts: SpeechParts): PreparingSpeechService 
       computeType: resolved.computeType,
       languages: resolved.entry.languages === 'multilingual' ? 'multilingual' : 'english',
       memoryBytes: estimateMemoryBytes(resolved.entry, resolved.computeType),
-      ownedBy: manifest?.source.id.split('/')[0] ?? resolved.entry.hub?.split('/')[0] ?? 'percept',
+      // Packages of the index carry the hub's weights, so the name there is the owner's; an import is the user's own.
+      ownedBy: resolved.entry.hub?.split('/')[0] ?? 'local',
       installedAt: manifest === undefined ? undefined : new Date(manifest.installedAt),
     };
   }

@@ -5,7 +5,6 @@
 import { type OnnxTensor, openOnnxSession } from '../backends/onnx.ts';
 import { throwIfAborted } from '../base/abort.ts';
 
-export const VAD_FILE = 'silero_vad_16k_sequence.onnx';
 export const VAD_FRAME_SAMPLES = 512;
 const CONTEXT_SAMPLES = 64;
 const STATE_SIZE = 128;

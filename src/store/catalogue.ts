@@ -45,6 +45,8 @@ export interface PackageMember {
 }
 
 export const VOICE_ACTIVITY = 'silero-vad';
+/** The variant of the model that hears many frames in one call. */
+export const VOICE_ACTIVITY_FILE = 'silero_vad_16k_sequence.onnx';
 
 /** Every known model, smallest first. */
 export const CATALOGUE: readonly CatalogueEntry[] = [
@@ -200,19 +202,11 @@ function tinyEnglishPackages(): PackageSource {
 }
 
 function voiceActivity(): CatalogueEntry {
-  const files: readonly (readonly [path: string, sizeBytes: number, sha256: string])[] = [
-    ['silero_vad.onnx', 2_327_524, '1a153a22f4509e292a94e67d6f9b85e8deb25b4988682b7e174c65279d8788e3'],
-    [
-      'silero_vad_16k_op15.onnx',
-      1_289_603,
-      '7ed98ddbad84ccac4cd0aeb3099049280713df825c610a8ed34543318f1b2c49',
-    ],
-    [
-      'silero_vad_16k_sequence.onnx',
-      1_246_165,
-      '9ccdacc4719d8aa7e45a77536bfabec45a03ba1f2fad5e241ab4060b24238a85',
-    ],
-  ];
+  const file = [
+    VOICE_ACTIVITY_FILE,
+    1_246_165,
+    '9ccdacc4719d8aa7e45a77536bfabec45a03ba1f2fad5e241ab4060b24238a85',
+  ] as const;
   return {
     name: VOICE_ACTIVITY,
     kind: 'vad',
@@ -226,7 +220,7 @@ function voiceActivity(): CatalogueEntry {
           sha256: '7b7f5436cfcb02fae583a05b512ea96467fd449fe54cb49a5e4f06c51a1e43b8',
         },
       ],
-      members: files.map((file) => member(file, 'silero_vad/data')),
+      members: [member(file, 'silero_vad/data')],
     },
     licence: 'MIT',
     languages: 'multilingual',

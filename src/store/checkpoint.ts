@@ -2,7 +2,7 @@
 import { type FileHandle, open, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AppError } from '../base/errors.ts';
-import type { CatalogueKind } from './catalogue.ts';
+import { type CatalogueKind, VOICE_ACTIVITY_FILE } from './catalogue.ts';
 import type { WeightFormat } from './manifest.ts';
 
 export interface CheckpointFiles {
@@ -19,14 +19,13 @@ const SMALL_FILES =
 const VOCABULARY = /^(vocabulary\.(json|txt)|vocab\.json|merges\.txt)$/;
 const SAFETENSORS = /^model(-\d+-of-\d+)?\.safetensors$/;
 const PICKLE = /\.(pt|pth|pkl|ckpt)$|^pytorch_model.*\.bin$/;
-export const VAD_FILES = /^silero_vad(_16k_op15|_16k_sequence)?\.onnx$/;
 const CTRANSLATE2_VERSIONS = { first: 3, last: 6 };
 const MAX_SAFETENSORS_HEADER_BYTES = 100 * 1024 ** 2;
 
 /** Picks the files of a model by their names. Throws `unsupported_model` with the remedy; `origin` is for the message. */
 export function chooseFiles(names: readonly string[], origin: string): CheckpointFiles {
   const common = names.filter((name) => SMALL_FILES.test(name) || VOCABULARY.test(name));
-  const onnx = names.filter((name) => VAD_FILES.test(name));
+  const onnx = names.filter((name) => name === VOICE_ACTIVITY_FILE);
   if (onnx.length > 0) return { kind: 'vad', format: 'onnx', files: onnx, weights: onnx };
   const found = weightsAmong(names);
   if (!found) throw new AppError('unsupported_model', `${origin} ${whatIsMissing(names)}`);
@@ -86,7 +85,7 @@ function whatIsMissing(names: readonly string[]): string {
       'model.safetensors or in CTranslate2 format (model.bin), or convert it.'
     );
   }
-  return 'holds no model: expected model.bin (CTranslate2), model.safetensors, or silero_vad.onnx.';
+  return `holds no model: expected model.bin (CTranslate2), model.safetensors, or ${VOICE_ACTIVITY_FILE}.`;
 }
 
 const CHECKS: Record<WeightFormat, (handle: FileHandle, path: string) => Promise<void>> = {

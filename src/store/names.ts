@@ -103,10 +103,9 @@ function namesOf(entry: CatalogueEntry): string[] {
 }
 
 function unknownModel(name: string, installed: readonly Manifest[]): AppError {
-  const known = [...CATALOGUE.filter((entry) => entry.kind === 'whisper'), ...installed].map(
-    ({ name }) => name,
-  );
-  const near = nearestNames(name.replace(SUFFIX, ''), [...new Set(known)]);
+  const all = [...CATALOGUE, ...installed].filter(({ kind }) => kind === 'whisper');
+  const known = [...new Set(all.map(({ name }) => name))];
+  const near = nearestNames(name.replace(SUFFIX, ''), known);
   const hint = near.length > 0 ? `Did you mean ${near.join(' or ')}?` : `Known models: ${known.join(', ')}.`;
   return new AppError('model_not_found', `There is no model ${JSON.stringify(name)}. ${hint}`, {
     param: 'model',

@@ -69,7 +69,7 @@ test('pull shows progress beside the result, and only the result as JSON', async
   await percept(
     'import',
     'silero-vad',
-    await writeFiles(await temporaryFolder(t), { 'silero_vad.onnx': onnx() }),
+    await writeFiles(await temporaryFolder(t), { 'silero_vad_16k_sequence.onnx': onnx() }),
   );
   const shown = await percept('pull', 'someone/tiny-whisper-int8');
   assert.match(shown.stdout, /^someone\/tiny-whisper is installed: .*hub someone\/tiny-whisper, licence mit/);

@@ -99,7 +99,10 @@ export async function storeWithVad(
 }
 
 export async function importVad(t: TestContext, store: Store): Promise<void> {
-  await store.import('silero-vad', await writeFiles(await temporaryFolder(t), { 'silero_vad.onnx': onnx() }));
+  await store.import(
+    'silero-vad',
+    await writeFiles(await temporaryFolder(t), { 'silero_vad_16k_sequence.onnx': onnx() }),
+  );
 }
 
 /** Every path below a folder but those of locks, sorted. */

@@ -99,8 +99,8 @@ test('what is not what it says is not imported, and nothing is left of it', asyn
     ['whisper-base', { ...good, 'tokenizer.json': Buffer.from('{"model": ') }, /tokenizer\.json is not JSON/],
     ['whisper-base', { ...huggingFaceFiles(), 'model.safetensors': Buffer.alloc(100) }, /safetensors/],
     ['whisper-base', huggingFaceFiles('clip'), /type clip/],
-    ['whisper-base', { 'silero_vad.onnx': onnx() }, /import it as silero-vad/],
-    ['silero-vad', { 'silero_vad.onnx': Buffer.alloc(4000, 1) }, /not an ONNX model/],
+    ['whisper-base', { 'silero_vad_16k_sequence.onnx': onnx() }, /import it as silero-vad/],
+    ['silero-vad', { 'silero_vad_16k_sequence.onnx': Buffer.alloc(4000, 1) }, /not an ONNX model/],
     ['silero-vad', good, /cannot be imported as silero-vad/],
   ];
   const whole = huggingFaceFiles()['model.safetensors']!;

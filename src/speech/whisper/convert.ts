@@ -13,10 +13,6 @@ export const CONVERTER_VERSION = 1;
 export const ENCODER_FILE = 'encoder.onnx';
 export const DECODER_FILE = 'decoder.onnx';
 
-export function conversionKey(compute: ComputeType): string {
-  return `whisper-${compute}-v${CONVERTER_VERSION}`;
-}
-
 /** Writes the graphs of the checkpoint in `source` into the directory `target`. Throws `unsupported_model`. */
 export async function convertWhisper(source: string, target: string, compute: ComputeType): Promise<void> {
   const checkpoint = openWhisperCheckpoint(source);

@@ -2,7 +2,8 @@
 import { join } from 'node:path';
 import { decodeAudio } from '../../audio/decode.ts';
 import type { LoadedModel, LoadSpec } from '../../engine/protocol.ts';
-import { openSilero, VAD_FILE } from '../silero.ts';
+import { VOICE_ACTIVITY_FILE } from '../../store/catalogue.ts';
+import { openSilero } from '../silero.ts';
 import type { TranscribeEvent, TranscribeOptions, Transcript } from '../transcript.ts';
 import { openWhisperCheckpoint, type WhisperSizes } from './checkpoint.ts';
 import { createMelFrontEnd } from './mel.ts';
@@ -61,7 +62,7 @@ async function openModel(spec: LoadSpec, options: WhisperLoadOptions): Promise<W
       tokenizer: readTokenizer(join(spec.directory, 'tokenizer.json'), tokens.endOfText),
       frontEnd: createMelFrontEnd(sizes.melBins),
     },
-    detector: await openSilero(join(options.vad, VAD_FILE)),
+    detector: await openSilero(join(options.vad, VOICE_ACTIVITY_FILE)),
   };
 }
 
