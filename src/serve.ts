@@ -43,6 +43,7 @@ export async function startService(app: App, logger: Logger): Promise<Service> {
       requestTimeoutMs: config.server.requestTimeoutSeconds * 1000,
       uploadDirectory: await openUploadDirectory(join(config.home, 'uploads')),
       version,
+      profile: config.profile,
     },
     speech: app.speech,
     system: { health: () => healthOf(app), notReady: () => readiness.reason },

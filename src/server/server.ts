@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import multipart from '@fastify/multipart';
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
+import type { Profile } from '../config/schema.ts';
 import { createKeyCheck } from './auth.ts';
 import { registerModels } from './models.ts';
 import { registerOpenaiAudio } from './openai-audio.ts';
@@ -22,6 +23,16 @@ const IDLE_CONNECTION_MS = 75_000;
 const SAFE_REQUEST_ID = /^[\w.-]{1,128}$/;
 
 export type HttpServer = FastifyInstance;
+
+type Register = (app: FastifyInstance, services: Services) => void;
+
+/** What each profile answers: the routes of its seed, and the system's. */
+const ROUTES: Readonly<Record<Profile, readonly Register[]>> = {
+  all: [registerOpenaiAudio, registerModels, registerTranscribe, registerSystem],
+  'hailo-whisper': [registerOpenaiAudio, registerModels, registerSystem],
+  'hailo-clip': [registerModels, registerSystem],
+  maie: [registerModels, registerSystem],
+};
 
 /** A server ready to listen. `services.logger` must be pino's, whose children carry the request id. */
 export async function createServer(services: Services): Promise<HttpServer> {
@@ -57,10 +68,7 @@ export async function createServer(services: Services): Promise<HttpServer> {
     throwFileSizeLimit: false,
   });
   await registerOpenapi(app, options.version);
-  registerOpenaiAudio(app, services);
-  registerModels(app, services);
-  registerTranscribe(app, services);
-  registerSystem(app, services);
+  for (const register of ROUTES[options.profile]) register(app, services);
   return app;
 }
 

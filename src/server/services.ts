@@ -1,5 +1,6 @@
 /** What the server needs of the rooms below; `app.ts` gives it. */
 import type { Logger } from '../base/logger.ts';
+import type { Profile } from '../config/schema.ts';
 import type { SpeechService } from '../speech/service.ts';
 
 export interface ServerOptions {
@@ -12,6 +13,8 @@ export interface ServerOptions {
   /** Private directory for uploads on their way. */
   readonly uploadDirectory: string;
   readonly version: string;
+  /** Limits the routes to those of one service. */
+  readonly profile: Profile;
 }
 
 export interface Services {

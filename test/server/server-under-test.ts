@@ -120,6 +120,7 @@ export async function startServer(t: TestContext, behaviour: Behaviour = {}): Pr
       requestTimeoutMs: 20_000,
       uploadDirectory,
       version: '1.2.3',
+      profile: 'all',
       ...behaviour.options,
     },
     speech,

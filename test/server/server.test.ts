@@ -167,6 +167,19 @@ test('the description of the API holds every route and the fields that are parse
   assert.match(await (await fetch(`${url}/docs`)).text(), /swagger/i);
 });
 
+test('a profile answers the routes of its service only', async (t) => {
+  const { url } = await startServer(t, { options: { profile: 'hailo-whisper' } });
+  const post = async (path: string, field: string) =>
+    (
+      await fetch(url + path, {
+        method: 'POST',
+        body: form({ ...(field === 'file' ? { model: 'whisper-1' } : {}) }, { field }),
+      })
+    ).status;
+  assert.equal(await post('/v1/audio/transcriptions', 'file'), 200);
+  assert.equal(await post('/transcribe', 'audio'), 404);
+});
+
 test('a closing server finishes what runs and refuses what comes', async (t) => {
   let finish: (() => void) | undefined;
   let started: (() => void) | undefined;
