@@ -35,7 +35,7 @@ stream.on('test:fail', (event) => {
 });
 stream.on('end', () => {
   setImmediate(() => {
-    if (passed + failed === 0) process.exitCode = 1;
+    if (passed + failed + skipped === 0) process.exitCode = 1;
     console.log(`${passed} passed, ${failed} failed, ${skipped} skipped`);
   });
 });

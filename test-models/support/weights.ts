@@ -1,0 +1,49 @@
+/** Weights and recordings of the model tests, downloaded at the first run. */
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { toAppError } from '../../src/base/errors.ts';
+import { openApp } from './home.ts';
+
+export interface Recording {
+  readonly name: string;
+  readonly path: string;
+  /** What is said, as its publisher wrote it down. */
+  readonly reference: string;
+}
+
+/** Installs and converts the models and the recordings; a reason to skip when they cannot be had here, else false. */
+export async function missingWeights(...models: readonly string[]): Promise<string | false> {
+  const app = openApp();
+  try {
+    for (const model of models) await app.speech.prepare(model);
+    await app.store.dataset('librivox');
+    return false;
+  } catch (thrown) {
+    const { code, message } = toAppError(thrown);
+    if (code !== 'download_failed' && code !== 'offline') throw thrown;
+    return `weights are not installed and cannot be downloaded: ${message.split('\n')[0]}`;
+  } finally {
+    await app.close({ timeoutMs: 0 });
+  }
+}
+
+/** Five utterances of 4 to 6 s, 16 kHz mono. */
+export async function librivox(): Promise<readonly Recording[]> {
+  const app = openApp();
+  const directory = await app.store.dataset('librivox');
+  await app.close({ timeoutMs: 0 });
+  const lines = (await readFile(join(directory, 'transcription'), 'utf8')).trim().split('\n');
+  return lines.map((line) => {
+    const [, reference, stem] = /^<s> (.*) <\/s> \((.*)\)$/.exec(line.trim())!;
+    const name = `${stem}.wav`;
+    return { name, path: join(directory, name), reference: reference! };
+  });
+}
+
+/** A file that stands beside the repository, on the machines that have it. */
+export function sharedFile(path: string): string | undefined {
+  const found = join(fileURLToPath(new URL('../../../../shared/', import.meta.url)), path);
+  return existsSync(found) ? found : undefined;
+}
