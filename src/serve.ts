@@ -57,7 +57,11 @@ export async function startService(app: App, logger: Logger): Promise<Service> {
       logger.info({ stopTimeoutSeconds: config.server.stopTimeoutSeconds }, 'stopping');
       stopping.abort();
       const closed = server.close();
-      await Promise.race([closed, sleep(config.server.stopTimeoutSeconds * 1000)]);
+      // The timer must not outlive the requests: it would hold the process.
+      const inTime = new AbortController();
+      const limit = sleep(config.server.stopTimeoutSeconds * 1000, inTime.signal).catch(() => undefined);
+      await Promise.race([closed, limit]);
+      inTime.abort();
       await app.close({ timeoutMs: ENGINE_STOP_MS });
       server.server.closeAllConnections();
       await closed;
