@@ -8,7 +8,7 @@ import { buildEncoder } from './encoder-graph.ts';
 import { readTokens } from './tokens.ts';
 
 /** Part of the key under which converted graphs are cached: raise it with every change to the graphs. */
-export const CONVERTER_VERSION = 1;
+export const CONVERTER_VERSION = 2;
 
 export const ENCODER_FILE = 'encoder.onnx';
 export const DECODER_FILE = 'decoder.onnx';

@@ -49,7 +49,7 @@ interface Context {
 }
 
 export function buildDecoder(context: Context, tokens: DecoderTokens): void {
-  const { graph, checkpoint } = context;
+  const { graph, checkpoint, compute } = context;
   const { sizes } = checkpoint;
   const ids = graph.input('ids', 'int64', ['rows', 'tokens']);
   const positions = graph.input('positions', 'int64', ['tokens']);
@@ -78,15 +78,22 @@ export function buildDecoder(context: Context, tokens: DecoderTokens): void {
       [heard, stream],
       checkpoint.norm('decoder', { layer, before: 'feedForward' }),
     );
-    const expanded = decoderLinear(context, normed, feedForward.expand);
-    const contracted = decoderLinear(context, graph.node('Gelu', [expanded]), feedForward.contract);
+    const expanded = linear(graph, normed, { layer: feedForward.expand, compute });
+    const contracted = linear(graph, graph.node('Gelu', [expanded]), {
+      layer: feedForward.contract,
+      compute,
+    });
     [normed, stream] = addAndNorm(graph, [contracted, stream], next);
   }
   const selected = graph.node('Gather', [normed, select], { attributes: { axis: 1 } });
   outputs(context, project(context, embedding, selected), tokens);
 }
 
-/** At int8 one block-quantised table serves look-up and projection; at float32 they share the same constant. */
+/**
+ * At int8 one block-quantised table serves look-up and projection; at float32 they share the same constant. The block kernel
+ * differs by 1e-7 between one row and several. That is harmless in the last layer, where nothing rounds it up; inside the
+ * decoder it would flip the rounding of later activations, so the layers there are quantised by rows, which is exact.
+ */
 type Embedding = { readonly blocks: BlockWeights } | { readonly table: Value };
 
 function embeddingOf({ graph, checkpoint, compute }: Context): Embedding {
@@ -125,10 +132,13 @@ function selfAttention(
   input: Value,
   options: { attention: Attention; layer: number },
 ): Value {
-  const { graph, checkpoint } = context;
+  const { graph, checkpoint, compute } = context;
   const { heads, width } = checkpoint.sizes;
   const { attention, layer } = options;
-  const fused = decoderLinear(context, input, fuse([attention.query, attention.key, attention.value]));
+  const fused = linear(graph, input, {
+    layer: fuse([attention.query, attention.key, attention.value]),
+    compute,
+  });
   const projections = graph.nodes('Split', [fused, graph.constant(int64([width, width, width]))], {
     attributes: { axis: -1 },
     outputs: 3,
@@ -142,7 +152,7 @@ function selfAttention(
   const shape = { type: 'float32', dims: ['rows', heads, 'total', HEAD_SIZE] } as const;
   graph.output(`present_key_${layer}`, key!, shape);
   graph.output(`present_value_${layer}`, value!, shape);
-  return decoderLinear(context, said!, attention.output);
+  return linear(graph, said!, { layer: attention.output, compute });
 }
 
 /** q·K, softmax, ·V against the encoder's keys and values; the beams of one window share them. */
@@ -151,12 +161,12 @@ function crossAttention(
   input: Value,
   options: { attention: Attention; layer: number; beamShape: Value },
 ): Value {
-  const { graph, checkpoint } = context;
+  const { graph, checkpoint, compute } = context;
   const { heads, width } = checkpoint.sizes;
   const { attention, layer, beamShape } = options;
   const key = graph.input(`cross_key_${layer}`, 'float32', ['windows', heads, HEAD_SIZE, 'audio']);
   const value = graph.input(`cross_value_${layer}`, 'float32', ['windows', heads, 'audio', HEAD_SIZE]);
-  const query = decoderLinear(context, input, scaled(attention.query, 1 / Math.sqrt(HEAD_SIZE)));
+  const query = linear(graph, input, { layer: scaled(attention.query, 1 / Math.sqrt(HEAD_SIZE)), compute });
   const byWindow = graph.node('Reshape', [query, beamShape]);
   const split = graph.node('Reshape', [byWindow, graph.constant(int64([0, 0, heads, HEAD_SIZE]))]);
   const perHead = graph.node('Transpose', [split], { attributes: { perm: [0, 2, 1, 3] } });
@@ -166,7 +176,7 @@ function crossAttention(
   });
   const merged = graph.node('Reshape', [heard, graph.constant(int64([0, 0, width]))]);
   const byRow = graph.node('Reshape', [merged, graph.node('Shape', [input])]);
-  return decoderLinear(context, byRow, attention.output);
+  return linear(graph, byRow, { layer: attention.output, compute });
 }
 
 function outputs({ graph, checkpoint }: Context, logits: Value, tokens: DecoderTokens): void {
@@ -199,15 +209,6 @@ function outputs({ graph, checkpoint }: Context, logits: Value, tokens: DecoderT
   float('text_lse', graph.node('Sub', [best, bestLog]), 1);
   float('end_logit', slice(endOfText, endOfText + 1), 1);
   float('timestamps', slice(firstTimestamp, vocabulary), vocabulary - firstTimestamp);
-}
-
-/**
- * The decoder's matrices are small and its rows few, so at int8 the block-quantised kernel does in one node what per-row
- * quantisation needs six for, at the same speed and with less error.
- */
-function decoderLinear({ graph, compute }: Context, input: Value, layer: Linear): Value {
-  if (compute === 'float32') return linear(graph, input, { layer, compute });
-  return blockLinear(graph, input, { weights: blockWeights(graph, layer), bias: layer.bias });
 }
 
 function fuse(layers: readonly Linear[]): Linear {

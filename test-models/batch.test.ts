@@ -1,0 +1,72 @@
+/** A window's result does not depend on the windows that share its batch. */
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import type { DecodeOutput } from '../src/backends/contract.ts';
+import { openWhisperCheckpoint } from '../src/speech/whisper/checkpoint.ts';
+import { convertWhisper } from '../src/speech/whisper/convert.ts';
+import { createMelFrontEnd } from '../src/speech/whisper/mel.ts';
+import { openOnnxWhisper } from '../src/speech/whisper/onnx-backend.ts';
+import { readTokens } from '../src/speech/whisper/tokens.ts';
+import { temporaryFolder } from '../test/support/temporary.ts';
+import { openApp } from './support/home.ts';
+import { samplesOf } from './support/recordings.ts';
+import { librivox, missingWeights } from './support/weights.ts';
+
+const MODEL = 'whisper-tiny.en';
+const FRAMES = 1200;
+const skip = await missingWeights(`${MODEL}-int8`);
+
+test('logits of a window are the same alone and beside others', { skip }, async (t) => {
+  const app = openApp();
+  const { directory } = await app.store.require(MODEL);
+  await app.close({ timeoutMs: 0 });
+  const graphs = await temporaryFolder(t);
+  await convertWhisper(directory, graphs, 'int8');
+  const checkpoint = openWhisperCheckpoint(directory);
+  checkpoint.close();
+  const { sizes } = checkpoint;
+  const tokens = readTokens(directory, sizes.vocabulary);
+  const backend = await openOnnxWhisper(graphs, { sizes, threads: 2 });
+  const frontEnd = createMelFrontEnd(sizes.melBins);
+  const recordings = (await librivox()).slice(0, 3);
+  const mels = await Promise.all(
+    recordings.map(async ({ path }) => frontEnd.features(await samplesOf(path), FRAMES)),
+  );
+
+  /** Logits after the prompt and after each of three steps, of the first window. */
+  const run = async (windows: readonly Float32Array[]): Promise<Float32Array[]> => {
+    const mel = new Float32Array(windows.length * windows[0]!.length);
+    windows.forEach((one, place) => {
+      mel.set(one, place * one.length);
+    });
+    const audio = await backend.encode(mel, { count: windows.length, frames: FRAMES });
+    const all: Float32Array[] = [];
+    let output: DecodeOutput | undefined;
+    for (const [step, next] of [tokens.startOfTranscript, tokens.firstTimestamp, 400, 2221].entries()) {
+      // The other windows say something else, so that their activations differ.
+      const said = windows.map((_, window) => [window === 0 ? next : next - step * window]);
+      const options = {
+        audio,
+        state: output?.state,
+        tokens: said,
+        select: [0],
+        candidates: 1,
+        withLogits: true,
+      };
+      output = await backend.decode(options);
+      all.push(Float32Array.from(output.logits!.subarray(0, sizes.vocabulary)));
+    }
+    return all;
+  };
+  const alone = await run([mels[0]!]);
+  const together = await run(mels);
+  alone.forEach((logits, step) => {
+    const difference = logits.reduce(
+      (most, logit, id) => Math.max(most, Math.abs(logit - together[step]![id]!)),
+      0,
+    );
+    // The last product may sum in another order; everything before it is equal to the bit.
+    assert.ok(difference < 1e-4, `step ${step}: logits differ by ${difference}`);
+  });
+  await backend.close();
+});
