@@ -66,6 +66,18 @@ test('every field reaches the speech service', async (t) => {
   });
 });
 
+test('an object may come as fields of its own, as OpenAI’s SDKs send it', async (t) => {
+  const { url, asked } = await startServer(t);
+  const send = (fields: Readonly<Record<string, string | readonly string[]>>) =>
+    fetch(url + ROUTE, { method: 'POST', body: form({ model: 'whisper-1', ...fields }) });
+  const fields = { 'chunking_strategy[type]': 'server_vad', 'chunking_strategy[threshold]': '0.3' };
+  assert.equal((await send(fields)).status, 200);
+  assert.deepEqual(asked[0]!.vad, { enabled: true, threshold: 0.3 });
+  assert.equal((await send({ ...fields, chunking_strategy: 'auto' })).status, 400);
+  assert.equal((await send({ ...fields, 'chunking_strategy[type]': ['server_vad', 'auto'] })).status, 400);
+  assert.equal((await send({ ...fields, 'chunking_strategy[colour]': 'blue' })).status, 400);
+});
+
 test('translations are asked for as such', async (t) => {
   const { url, asked } = await startServer(t);
   await fetch(`${url}/v1/audio/translations`, { method: 'POST', body: form({ model: 'whisper-1' }) });
