@@ -57,21 +57,17 @@ export async function startService(app: App, logger: Logger): Promise<Service> {
       logger.info({ stopTimeoutSeconds: config.server.stopTimeoutSeconds }, 'stopping');
       stopping.abort();
       const closed = server.close();
-      await settledWithin(closed, config.server.stopTimeoutSeconds * 1000);
+      // The timer must not outlive the requests: it would hold the process.
+      const inTime = new AbortController();
+      const limit = sleep(config.server.stopTimeoutSeconds * 1000, inTime.signal).catch(() => undefined);
+      await Promise.race([closed, limit]);
+      inTime.abort();
       await app.close({ timeoutMs: ENGINE_STOP_MS });
       server.server.closeAllConnections();
       await closed;
       logger.info({}, 'stopped');
     },
   };
-}
-
-/** Waits for the work, at most so long; leaves no timer behind, which would keep the process alive. */
-async function settledWithin(work: Promise<unknown>, timeoutMs: number): Promise<void> {
-  const settled = new AbortController();
-  const tooLate = sleep(timeoutMs, settled.signal).catch(() => undefined);
-  await Promise.race([work, tooLate]);
-  settled.abort();
 }
 
 async function listen(server: HttpServer, { host, port }: { host: string; port: number }): Promise<string> {
