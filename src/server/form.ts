@@ -33,6 +33,31 @@ export function parseForm<S extends z.ZodObject>(
   throw new AppError('invalid_request', `The field "${param}" is not valid: ${issue!.message}.`, { param });
 }
 
+/**
+ * An object that came as fields of their own, `name[key]`, as OpenAI's SDKs send it, becomes one field `name` of JSON, which is
+ * how curl sends it.
+ */
+export function joinObjectField(
+  fields: ReadonlyMap<string, readonly string[]>,
+  name: string,
+): ReadonlyMap<string, readonly string[]> {
+  const joined = new Map<string, readonly string[]>();
+  const members = new Map<string, unknown>();
+  for (const [field, texts] of fields) {
+    const key = field.startsWith(`${name}[`) && /^\[(\w+)\]$/.exec(field.slice(name.length))?.[1];
+    if (!key) joined.set(field, texts);
+    else members.set(key, texts.length === 1 ? fromText(texts[0]!) : texts);
+  }
+  if (members.size === 0) return fields;
+  const text = JSON.stringify(Object.fromEntries(members));
+  return joined.set(name, [...(joined.get(name) ?? []), text]);
+}
+
+/** Numbers lose their type in a form. */
+function fromText(text: string): string | number {
+  return text.trim() === '' || Number.isNaN(Number(text)) ? text : Number(text);
+}
+
 function unwrap(schema: z.ZodType): z.ZodType {
   return schema instanceof z.ZodOptional || schema instanceof z.ZodDefault
     ? unwrap(schema.unwrap() as z.ZodType)

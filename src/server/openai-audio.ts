@@ -5,7 +5,7 @@ import { AppError } from '../base/errors.ts';
 import { toSrt, toText, toVerboseJson, toVtt, usageOf } from '../speech/formats.ts';
 import type { SpeechRequest } from '../speech/service.ts';
 import type { SpeechTask, Transcript } from '../speech/transcript.ts';
-import { booleanField, keepAliveField, numberField, parseForm } from './form.ts';
+import { booleanField, joinObjectField, keepAliveField, numberField, parseForm } from './form.ts';
 import { requestSignal } from './request-signal.ts';
 import type { Services } from './services.ts';
 import type { Upload } from './uploads.ts';
@@ -95,7 +95,7 @@ function parseRequest(upload: Upload, task: SpeechTask): { wanted: SpeechRequest
 }
 
 function parseTranscription(upload: Upload) {
-  const form = parseForm(upload.fields, transcriptionForm);
+  const form = parseForm(joinObjectField(upload.fields, 'chunking_strategy'), transcriptionForm);
   const unsupported = (param: string, message: string) =>
     new AppError('unsupported_parameter', message, { param });
   if (form.timestamp_granularities?.includes('word')) {

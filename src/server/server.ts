@@ -11,12 +11,12 @@ import { replyBrokenRequest, replyError, replyNotFound } from './reply-error.ts'
 import type { Services } from './services.ts';
 import { registerSystem } from './system.ts';
 import { registerTranscribe } from './transcribe.ts';
+import { dropUnreadBody } from './unread-body.ts';
+import { MAX_FIELD_BYTES } from './uploads.ts';
 
 /** JSON bodies stay small; files come as multipart and have a limit of their own. */
 const MAX_BODY_BYTES = 1024 ** 2;
-/** Names and values of multipart fields; a prompt is the longest. */
 const MAX_FIELD_NAME_BYTES = 100;
-const MAX_FIELD_BYTES = 64 * 1024;
 /** Longer than any proxy in front keeps an idle connection, so that it never sends into a closed one. */
 const IDLE_CONNECTION_MS = 75_000;
 /** A client's own id is taken when it can do no harm in a log. */
@@ -87,6 +87,7 @@ function addHooks(app: FastifyInstance, apiKeys: readonly string[]): void {
     if (isClosing) void reply.header('connection', 'close');
   });
   app.addHook('onResponse', async (request, reply) => {
+    dropUnreadBody(request);
     const fields = {
       method: request.method,
       route: request.routeOptions.url ?? 'none',

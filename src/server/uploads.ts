@@ -6,7 +6,7 @@ import { createWriteStream } from 'node:fs';
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import type { MultipartFile } from '@fastify/multipart';
+import type { MultipartFile, MultipartValue } from '@fastify/multipart';
 import type { FastifyRequest } from 'fastify';
 import { AppError } from '../base/errors.ts';
 
@@ -28,6 +28,8 @@ export interface Upload {
   remove(): Promise<void>;
 }
 
+/** Longest text of a field; a prompt is the longest of all. */
+export const MAX_FIELD_BYTES = 64 * 1024;
 /** Longest file name that file systems take. */
 const MAX_NAME_BYTES = 255;
 
@@ -111,7 +113,7 @@ async function readParts(
       file = { fileName, sizeBytes: await saveFile(part, path, limits) };
     } else {
       const name = part.fieldname.replace(/\[\]$/, '');
-      fields.set(name, [...(fields.get(name) ?? []), String(part.value)]);
+      fields.set(name, [...(fields.get(name) ?? []), fieldText(part)]);
     }
   }
   if (file === undefined) {
@@ -125,9 +127,28 @@ async function readParts(
   return { ...file, fields };
 }
 
+/** A field that says it is JSON comes parsed. */
+function fieldText({ fieldname, value, valueTruncated }: MultipartValue): string {
+  if (valueTruncated) {
+    throw new AppError(
+      'invalid_request',
+      `The field "${fieldname}" is larger than ${MAX_FIELD_BYTES / 1024} KiB.`,
+      { param: fieldname },
+    );
+  }
+  return typeof value === 'string' ? value : JSON.stringify(value);
+}
+
 async function saveFile(part: MultipartFile, path: string, limits: UploadLimits): Promise<number> {
   const target = createWriteStream(path, { mode: 0o600 });
-  await pipeline(part.file, target, { signal: limits.signal });
+  // Without it, the answer would wait for the end of whatever the client goes on to send.
+  const over = new AbortController();
+  part.file.once('limit', () => over.abort());
+  try {
+    await pipeline(part.file, target, { signal: AbortSignal.any([limits.signal, over.signal]) });
+  } catch (error) {
+    throw over.signal.aborted ? tooLarge(limits) : error;
+  }
   if (part.file.truncated) throw tooLarge(limits);
   return target.bytesWritten;
 }

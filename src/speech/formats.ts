@@ -31,11 +31,12 @@ export function usageOf(transcript: Transcript) {
   return { type: 'duration', seconds: Math.ceil(transcript.durationSeconds) };
 }
 
-/** OpenAI's verbose form: the language by its English name, every segment with its ten keys. */
+/** OpenAI's verbose form: the language of the text by its English name, every segment with its ten keys. */
 export function toVerboseJson(transcript: Transcript) {
   return {
     task: transcript.task,
-    language: languageName(transcript.language),
+    // A translation is in English, whatever was spoken.
+    language: transcript.task === 'translate' ? 'english' : languageName(transcript.language),
     duration: transcript.durationSeconds,
     text: transcript.text,
     segments: transcript.segments.map((segment) => ({

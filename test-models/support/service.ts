@@ -1,6 +1,7 @@
 /** The real `percept serve` as a child process. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -101,7 +102,10 @@ function describe(
     pid,
     lines,
     modelProcessIds: () => childProcessIds(pid),
-    uploads: () => readdir(join(testHome(), 'uploads', String(pid)), { recursive: true }),
+    async uploads() {
+      const directory = join(testHome(), 'uploads', String(pid));
+      return existsSync(directory) ? readdir(directory, { recursive: true }) : [];
+    },
     async health() {
       const response = await fetch(`${url}/health`);
       const body = (await response.json()) as { queue_depth: number };

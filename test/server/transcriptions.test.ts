@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { stat } from 'node:fs/promises';
+import { Agent, type IncomingMessage, request } from 'node:http';
 import test from 'node:test';
 import { type ErrorBody, form, startServer, TRANSCRIPT } from './server-under-test.ts';
 
@@ -64,6 +66,18 @@ test('every field reaches the speech service', async (t) => {
     keepAliveSeconds: 300,
     vad: { enabled: true, threshold: 0.3, minSilenceMs: 700 },
   });
+});
+
+test('an object may come as fields of its own, as OpenAI’s SDKs send it', async (t) => {
+  const { url, asked } = await startServer(t);
+  const send = (fields: Readonly<Record<string, string | readonly string[]>>) =>
+    fetch(url + ROUTE, { method: 'POST', body: form({ model: 'whisper-1', ...fields }) });
+  const fields = { 'chunking_strategy[type]': 'server_vad', 'chunking_strategy[threshold]': '0.3' };
+  assert.equal((await send(fields)).status, 200);
+  assert.deepEqual(asked[0]!.vad, { enabled: true, threshold: 0.3 });
+  assert.equal((await send({ ...fields, chunking_strategy: 'auto' })).status, 400);
+  assert.equal((await send({ ...fields, 'chunking_strategy[type]': ['server_vad', 'auto'] })).status, 400);
+  assert.equal((await send({ ...fields, 'chunking_strategy[colour]': 'blue' })).status, 400);
 });
 
 test('translations are asked for as such', async (t) => {
@@ -224,6 +238,12 @@ const REFUSALS: Record<string, Refusal> = {
     code: 'invalid_request',
     param: 'upload',
   },
+  'a field of 100 kB': {
+    body: () => form({ model, prompt: 'x'.repeat(100_000) }),
+    status: 400,
+    code: 'invalid_request',
+    param: 'prompt',
+  },
   'two thousand fields': { body: () => form(many), status: 400, code: 'invalid_request', param: null },
 };
 
@@ -241,6 +261,40 @@ for (const [name, refusal] of Object.entries(REFUSALS)) {
     assert.equal((await fetch(`${url}/health`)).status, 200);
   });
 }
+
+test('a refused upload does not keep the next request on its connection waiting', async (t) => {
+  const { url } = await startServer(t);
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  t.after(() => agent.destroy());
+  const body = `--b\r\ncontent-disposition: form-data; name="file"; filename="../a"\r\n\r\n${'x'.repeat(500_000)}\r\n--b--\r\n`;
+  const headers = { 'content-type': 'multipart/form-data; boundary=b', 'content-length': body.length };
+  const ask = async (path: string, options: object, content?: string) => {
+    const sent = request(url + path, { agent, ...options });
+    sent.end(content);
+    const [response] = (await once(sent, 'response', { signal: AbortSignal.timeout(10_000) })) as [
+      IncomingMessage,
+    ];
+    response.resume();
+    await once(response, 'end');
+    return response.statusCode;
+  };
+  assert.equal(await ask(ROUTE, { method: 'POST', headers }, body), 400);
+  assert.equal(await ask('/health', {}), 200);
+});
+
+test('an upload over the limit is answered though it never ends', async (t) => {
+  const { url, leftovers } = await startServer(t);
+  const headers = { 'content-type': 'multipart/form-data; boundary=b', 'transfer-encoding': 'chunked' };
+  const upload = request(url + ROUTE, { method: 'POST', headers });
+  upload.write('--b\r\ncontent-disposition: form-data; name="file"; filename="a.wav"\r\n\r\n');
+  upload.write(Buffer.alloc(200_000));
+  const [response] = (await once(upload, 'response', { signal: AbortSignal.timeout(10_000) })) as [
+    IncomingMessage,
+  ];
+  assert.equal(response.statusCode, 413);
+  assert.deepEqual(await leftovers(), []);
+  upload.destroy();
+});
 
 test('a body that is no form, or is cut, is refused', async (t) => {
   const { url, leftovers } = await startServer(t);

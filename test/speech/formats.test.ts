@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { toSrt, toText, toVtt } from '../../src/speech/formats.ts';
+import { toSrt, toText, toVerboseJson, toVtt } from '../../src/speech/formats.ts';
 import type { Segment, Transcript } from '../../src/speech/transcript.ts';
 
 function transcriptOf(...segments: [number, number, string][]): Transcript {
@@ -48,4 +48,10 @@ test('an empty transcript is an empty file of its format', () => {
   assert.equal(toText(empty), '\n');
   assert.equal(toSrt(empty), '');
   assert.equal(toVtt(empty), 'WEBVTT\n');
+});
+
+test('verbose json names the language of the text, which for a translation is English', () => {
+  const german = { ...transcriptOf([0, 1, ' Hallo.']), language: 'de' };
+  assert.equal(toVerboseJson(german).language, 'german');
+  assert.equal(toVerboseJson({ ...german, task: 'translate' }).language, 'english');
 });

@@ -1,0 +1,151 @@
+/** The service's answers beside OpenAI's own description of its API, and the service's description of itself. */
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import test from 'node:test';
+import { gunzipSync } from 'node:zlib';
+import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
+import addFormats from 'ajv-formats';
+import { parse } from 'yaml';
+import { form } from '../test/server/server-under-test.ts';
+import { serviceOfFile } from './support/service.ts';
+import { librivox, missingWeights, sharedFile } from './support/weights.ts';
+
+const description = sharedFile('data/openai-openapi.yaml.gz');
+const skip = await missingWeights('whisper-base-int8');
+const skipDescribed = description === undefined ? "OpenAI's description is not on this machine" : skip;
+const [recording] = skip === false ? await librivox() : [];
+const schemas = skipDescribed === false ? await compile(description!) : undefined;
+const service = serviceOfFile(skip);
+
+const ANSWERS: readonly { schema: string; ask(): Promise<Response> }[] = [
+  {
+    schema: 'CreateTranscriptionResponseJson',
+    ask: () => post('transcriptions', { response_format: 'json' }),
+  },
+  {
+    schema: 'CreateTranscriptionResponseVerboseJson',
+    ask: () => post('transcriptions', { response_format: 'verbose_json' }),
+  },
+  { schema: 'CreateTranslationResponseJson', ask: () => post('translations', { response_format: 'json' }) },
+  {
+    schema: 'CreateTranslationResponseVerboseJson',
+    ask: () => post('translations', { response_format: 'verbose_json' }),
+  },
+  { schema: 'ListModelsResponse', ask: () => get('/v1/models') },
+  { schema: 'Model', ask: () => get('/v1/models/whisper-1') },
+];
+
+for (const { schema, ask } of ANSWERS) {
+  test(`an answer is a ${schema} of OpenAI's`, { skip: skipDescribed }, async () => {
+    const response = await ask();
+    assert.equal(response.status, 200);
+    assertValid(schema, await response.json());
+  });
+}
+
+test("every kind of error is an ErrorResponse of OpenAI's", { skip: skipDescribed }, async () => {
+  const answers = [
+    await get('/v1/models/nonsense'),
+    await get('/nothing'),
+    await get('/v1/audio/transcriptions'),
+    await post('transcriptions', { temperature: '7' }),
+    await post('transcriptions', { model: 'nonsense' }),
+    await fetch(`${service().url}/v1/audio/transcriptions`, { method: 'POST', body: '{}' }),
+  ];
+  assert.deepEqual(
+    answers.map(({ status }) => status),
+    [404, 404, 405, 400, 404, 415],
+  );
+  for (const answer of answers) assertValid('ErrorResponse', await answer.json());
+});
+
+test("OpenAI's description would find a segment without its times", { skip: skipDescribed }, async () => {
+  const body = (await (await post('transcriptions', { response_format: 'verbose_json' })).json()) as {
+    segments: { start?: number }[];
+  };
+  delete body.segments[0]!.start;
+  assert.equal(schemas!('CreateTranscriptionResponseVerboseJson')(body), false);
+});
+
+interface OpenApi {
+  readonly openapi: string;
+  readonly info: { readonly title: string; readonly version: string };
+  readonly paths: Record<string, Record<string, Operation>>;
+}
+
+interface Operation {
+  readonly parameters?: readonly { readonly name: string; readonly in: string; readonly required: boolean }[];
+  readonly requestBody?: { readonly content: Record<string, { readonly schema: object }> };
+  readonly responses: Record<string, object>;
+}
+
+test('the service describes routes that answer, with every parameter of their paths', { skip }, async () => {
+  const described = (await (await get('/openapi.json')).json()) as OpenApi;
+  assert.match(described.openapi, /^3\./);
+  assert.ok(described.info.title && described.info.version);
+  const routes = Object.entries(described.paths).flatMap(([path, operations]) =>
+    Object.entries(operations).map(([method, operation]) => ({ path, method, operation })),
+  );
+  for (const path of ['/v1/audio/transcriptions', '/v1/audio/translations', '/v1/models', '/v1/models/{id}'])
+    assert.ok(described.paths[path], path);
+  for (const { path, method, operation } of routes) {
+    const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name);
+    const declared = (operation.parameters ?? []).filter((parameter) => parameter.in === 'path');
+    assert.deepEqual(
+      declared.map(({ name }) => name),
+      inPath,
+      path,
+    );
+    assert.ok(operation.responses['200'], path);
+    const response = await fetch(service().url + path.replace('{id}', 'whisper-1'), {
+      method: method.toUpperCase(),
+    });
+    // A form is missing where one is expected; the route itself is there.
+    assert.equal(response.status, method === 'post' ? 415 : 200, `${method} ${path}`);
+  }
+});
+
+test('the form of a transcription is described with the fields that it takes', { skip }, async () => {
+  const described = (await (await get('/openapi.json')).json()) as OpenApi;
+  const operation = described.paths['/v1/audio/transcriptions']!['post']!;
+  const { schema } = operation.requestBody!.content['multipart/form-data']!;
+  const ajv = new Ajv2020({ strict: false, logger: false });
+  const validate = ajv.compile(schema);
+  assert.equal(validate({ file: 'x', model: 'whisper-1', response_format: 'srt' }), true);
+  assert.equal(validate({ file: 'x', model: 'whisper-1', response_format: 'docx' }), false);
+  assert.equal(validate({ model: 'whisper-1' }), false);
+});
+
+test('the page of the API is served', { skip }, async () => {
+  const response = await get('/docs/');
+  assert.equal(response.status, 200);
+  assert.match(await response.text(), /swagger-ui/);
+});
+
+function get(path: string): Promise<Response> {
+  return fetch(service().url + path);
+}
+
+async function post(route: string, fields: Readonly<Record<string, string>>): Promise<Response> {
+  const bytes = await readFile(recording!.path);
+  return fetch(`${service().url}/v1/audio/${route}`, {
+    method: 'POST',
+    body: form({ model: 'whisper-1', ...fields }, { bytes }),
+  });
+}
+
+function assertValid(schema: string, body: unknown): void {
+  const validate = schemas!(schema);
+  assert.ok(validate(body), `${JSON.stringify(validate.errors)} in ${JSON.stringify(body)}`);
+}
+
+/** Validators of the description's schemas by their names. */
+async function compile(path: string): Promise<(name: string) => ValidateFunction> {
+  const document = parse(gunzipSync(await readFile(path)).toString()) as object;
+  // The description has keywords and formats of its own.
+  const ajv = new Ajv2020({ strict: false, logger: false });
+  addFormats.default(ajv);
+  ajv.addFormat('unixtime', { type: 'number', validate: Number.isInteger });
+  ajv.addSchema(document, 'openai');
+  return (name) => ajv.getSchema(`openai#/components/schemas/${name}`)!;
+}
