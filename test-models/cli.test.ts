@@ -3,7 +3,13 @@ import assert from 'node:assert/strict';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'node:test';
-import { childProcessIds, cpuSeconds, eventually, isAlive } from '../test/support/processes.ts';
+import {
+  childProcessIds,
+  cpuSeconds,
+  eventually,
+  isAlive,
+  NO_CPU_SECONDS,
+} from '../test/support/processes.ts';
 import { temporaryFile, temporaryFolder } from '../test/support/temporary.ts';
 import { percept, startPercept } from './support/command-line.ts';
 import { testHome } from './support/home.ts';
@@ -14,7 +20,6 @@ import { librivox, missingWeights } from './support/weights.ts';
 
 const MODEL = 'whisper-base-int8';
 const skip = await missingWeights(MODEL);
-const skipStop = process.platform === 'linux' ? skip : 'needs /proc to see the model at work';
 const recordings = skip === false ? await librivox() : [];
 const [long, short] = recordings.map(({ path }) => path) as [string, string];
 
@@ -161,7 +166,7 @@ test('offline, an installed model runs and one that is not is an error', { skip 
 });
 
 test('Ctrl-C ends a transcription within three seconds, and nothing is left running', {
-  skip: skipStop,
+  skip: skip || NO_CPU_SECONDS,
 }, async (t) => {
   const parts = await Promise.all(recordings.map(({ path }) => samplesOf(path)));
   const hour = Array.from({ length: 30 }, () => parts).flat();

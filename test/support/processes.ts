@@ -34,6 +34,9 @@ export async function eventually(condition: () => boolean | Promise<boolean>, wh
   }
 }
 
+/** Why a test that needs `cpuSeconds` is skipped; false where it can run. */
+export const NO_CPU_SECONDS = process.platform !== 'linux' && 'needs /proc to see a process at work';
+
 /** Time of all cores that a process has used, in steps of 10 ms; 0 for one that has ended. Linux only. */
 export function cpuSeconds(pid: number): number {
   const fields = statFields(String(pid));
