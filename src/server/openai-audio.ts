@@ -5,9 +5,12 @@ import { AppError } from '../base/errors.ts';
 import { toSrt, toText, toVerboseJson, toVtt, usageOf } from '../speech/formats.ts';
 import type { SpeechRequest } from '../speech/service.ts';
 import type { SpeechTask, Transcript } from '../speech/transcript.ts';
+import { createEventStream, type EventStream } from './event-stream.ts';
 import { booleanField, joinObjectField, keepAliveField, numberField, parseForm } from './form.ts';
+import { reportError } from './reply-error.ts';
 import { requestSignal } from './request-signal.ts';
 import type { Services } from './services.ts';
+import { sendDeltas, sendDone } from './transcript-stream.ts';
 import type { Upload } from './uploads.ts';
 import { withUpload } from './with-upload.ts';
 
@@ -40,7 +43,7 @@ export const transcriptionForm = z.object({
   timestamp_granularities: z
     .array(z.enum(['segment', 'word'], { error: 'expected segment or word' }))
     .optional(),
-  stream: booleanField().optional(),
+  stream: booleanField().optional().describe('Send the text as server-sent events while it is heard.'),
   include: z.array(z.string()).optional(),
   chunking_strategy: z.string().optional().describe('auto, or a JSON object of type server_vad.'),
 });
@@ -58,25 +61,48 @@ export function registerOpenaiAudio(app: FastifyInstance, services: Services): v
   });
 }
 
-async function answer(
-  request: FastifyRequest,
-  reply: FastifyReply,
-  { services, task }: { services: Services; task: SpeechTask },
-): Promise<FastifyReply> {
-  const signal = requestSignal(request, reply);
-  const { transcript, format } = await withUpload(
-    request,
-    { services, fileField: 'file', signal },
-    async (upload) => {
-      const { wanted, format } = parseRequest(upload, task);
-      await services.speech.check(wanted);
-      return { transcript: await services.speech.transcribe(upload.path, wanted, { signal }), format };
-    },
-  );
-  return send(reply, transcript, format);
+interface Context {
+  readonly services: Services;
+  readonly task: SpeechTask;
 }
 
-function parseRequest(upload: Upload, task: SpeechTask): { wanted: SpeechRequest; format: ResponseFormat } {
+async function answer(request: FastifyRequest, reply: FastifyReply, context: Context): Promise<FastifyReply> {
+  const { services, task } = context;
+  const signal = requestSignal(request, reply);
+  let events: EventStream | undefined;
+  try {
+    const { transcript, format } = await withUpload(
+      request,
+      { services, fileField: 'file', signal },
+      async (upload) => {
+        const { wanted, format, isStreamed } = parseRequest(upload, task);
+        await services.speech.check(wanted);
+        if (isStreamed) events = createEventStream(reply);
+        const onEvent = events === undefined ? undefined : sendDeltas(events);
+        return {
+          transcript: await services.speech.transcribe(upload.path, wanted, { signal, onEvent }),
+          format,
+        };
+      },
+    );
+    if (events === undefined) return send(reply, transcript, format);
+    sendDone(events, transcript);
+  } catch (error) {
+    if (!events?.isOpen) throw error;
+    events.send(reportError(error, request).body, 'error');
+  } finally {
+    events?.close();
+  }
+  return reply;
+}
+
+interface ParsedRequest {
+  readonly wanted: SpeechRequest;
+  readonly format: ResponseFormat;
+  readonly isStreamed: boolean;
+}
+
+function parseRequest(upload: Upload, task: SpeechTask): ParsedRequest {
   const form =
     task === 'translate'
       ? { ...parseForm(upload.fields, translationForm), language: undefined }
@@ -91,7 +117,7 @@ function parseRequest(upload: Upload, task: SpeechTask): { wanted: SpeechRequest
     keepAliveSeconds: form.keep_alive,
     vad: 'chunking_strategy' in form ? parseChunking(form.chunking_strategy) : undefined,
   };
-  return { wanted, format: form.response_format };
+  return { wanted, format: form.response_format, isStreamed: 'stream' in form && form.stream === true };
 }
 
 function parseTranscription(upload: Upload) {
@@ -109,8 +135,13 @@ function parseTranscription(upload: Upload) {
       param: 'timestamp_granularities',
     });
   }
-  if (form.stream === true)
-    throw unsupported('stream', 'Streaming is not available in this version; leave "stream" out.');
+  if (form.stream === true && form.response_format !== 'json' && form.response_format !== 'text') {
+    throw new AppError(
+      'invalid_request',
+      `A stream has no form ${form.response_format}; ask for response_format=json, or leave "stream" out.`,
+      { param: 'stream' },
+    );
+  }
   if (form.include !== undefined)
     throw unsupported('include', 'Token log probabilities are not available; leave "include" out.');
   return form;

@@ -5,19 +5,40 @@ import { AppError, type ErrorCode, toAppError } from '../base/errors.ts';
 import { ERROR_STATUS } from './error-status.ts';
 
 export function replyError(thrown: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const { status, retryAfterSeconds, body } = reportError(thrown, request);
+  if (retryAfterSeconds !== undefined)
+    void reply.header('retry-after', Math.max(1, Math.ceil(retryAfterSeconds)));
+  return reply.status(status).send(body);
+}
+
+export interface ErrorReport {
+  readonly status: number;
+  readonly retryAfterSeconds: number | undefined;
+  readonly body: {
+    readonly error: {
+      readonly message: string;
+      readonly type: string;
+      readonly param: string | null;
+      readonly code: string;
+    };
+  };
+}
+
+/** Logs an error and says how it is answered. */
+export function reportError(thrown: unknown, request: FastifyRequest): ErrorReport {
   const error = fromFastify(thrown);
   const { status, type } = ERROR_STATUS[error.code];
   const isOurs = status < 500 || error.code !== 'internal';
   if (isOurs) request.log.info({ code: error.code, status }, 'request refused');
   else request.log.error({ err: error.cause ?? error }, 'request failed');
-  if (error.retryAfterSeconds !== undefined)
-    void reply.header('retry-after', Math.max(1, Math.ceil(error.retryAfterSeconds)));
   const message = isOurs
     ? error.message
     : `The server failed. Its log has the reason under request id ${request.id}.`;
-  return reply
-    .status(status)
-    .send({ error: { message, type, param: error.param ?? null, code: error.code } });
+  return {
+    status,
+    retryAfterSeconds: error.retryAfterSeconds,
+    body: { error: { message, type, param: error.param ?? null, code: error.code } },
+  };
 }
 
 export function replyNotFound(request: FastifyRequest, reply: FastifyReply): FastifyReply {

@@ -31,6 +31,16 @@ export function usageOf(transcript: Transcript) {
   return { type: 'duration', seconds: Math.ceil(transcript.durationSeconds) };
 }
 
+/** The encoder's positions: a window of 30 s has 1500. */
+const AUDIO_TOKENS_PER_SECOND = 50;
+
+/** What the events of a stream count: the audio as the encoder's positions, the text as the decoder's tokens, timestamps included. */
+export function tokenUsageOf(transcript: Transcript) {
+  const input = Math.ceil(transcript.durationSeconds * AUDIO_TOKENS_PER_SECOND);
+  const output = transcript.segments.reduce((sum, segment) => sum + segment.tokens.length, 0);
+  return { type: 'tokens', input_tokens: input, output_tokens: output, total_tokens: input + output };
+}
+
 /** OpenAI's verbose form: the language of the text by its English name, every segment with its ten keys. */
 export function toVerboseJson(transcript: Transcript) {
   return {

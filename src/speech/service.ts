@@ -26,7 +26,7 @@ export interface SpeechRequest {
 
 export interface SpeechContext {
   readonly signal: AbortSignal;
-  readonly onEvent?: (event: TranscribeEvent) => void;
+  readonly onEvent?: ((event: TranscribeEvent) => void) | undefined;
 }
 
 /** A model that can be asked for. */

@@ -12,17 +12,16 @@ const STATE_SIZE = 128;
 const BLOCK_FRAMES = 512;
 
 export interface SpeechDetector {
-  /** One probability for each started frame of `samples`. */
-  probabilities(samples: Float32Array, signal: AbortSignal): Promise<Float32Array>;
+  /** One probability for each started frame of `samples`, in blocks as they are computed. */
+  probabilities(samples: Float32Array, signal: AbortSignal): AsyncGenerator<Float32Array>;
   close(): Promise<void>;
 }
 
 export async function openSilero(path: string): Promise<SpeechDetector> {
   const session = await openOnnxSession(path, { threads: 1 });
   return {
-    async probabilities(samples, signal) {
+    async *probabilities(samples, signal) {
       const frames = Math.ceil(samples.length / VAD_FRAME_SAMPLES);
-      const all = new Float32Array(frames);
       let h: OnnxTensor = { data: new Float32Array(STATE_SIZE), dims: [1, 1, STATE_SIZE] };
       let c: OnnxTensor = { data: new Float32Array(STATE_SIZE), dims: [1, 1, STATE_SIZE] };
       for (let first = 0; first < frames; first += BLOCK_FRAMES) {
@@ -33,11 +32,10 @@ export async function openSilero(path: string): Promise<SpeechDetector> {
           'hn',
           'cn',
         ]);
-        all.set(results['speech_probs']!.data as Float32Array, first);
         h = results['hn']!;
         c = results['cn']!;
+        yield results['speech_probs']!.data as Float32Array;
       }
-      return all;
     },
     close: () => session.close(),
   };

@@ -36,7 +36,7 @@ test('every function in docs/architecture.md is defined in the file named before
   const missing = functions.filter(({ path, name }) => {
     const file = files.find((candidate) => `src/${candidate.path}` === path);
     const definition = new RegExp(
-      `\\bfunction ${name}\\b|^ +(?:static )?(?:async )?#?${name}(?:<[^>]*>)?\\(`,
+      `\\bfunction\\*? ${name}\\b|^ +(?:static )?(?:async )?[#*]*${name}(?:<[^>]*>)?\\(`,
       'm',
     );
     return file === undefined || !definition.test(file.code);

@@ -214,10 +214,10 @@ const REFUSALS: Record<string, Refusal> = {
     code: 'invalid_request',
     param: 'timestamp_granularities',
   },
-  streaming: {
-    body: () => form({ model, stream: 'true' }),
+  'a stream of subtitles': {
+    body: () => form({ model, stream: 'true', response_format: 'srt' }),
     status: 400,
-    code: 'unsupported_parameter',
+    code: 'invalid_request',
     param: 'stream',
   },
   'a broken chunking strategy': {

@@ -4,6 +4,8 @@ export type Step = 'decodeAudio' | 'voiceActivity' | 'features' | 'encoder' | 'd
 export interface Stopwatch {
   measure<T>(step: Step, work: () => T): T;
   measureAsync<T>(step: Step, work: () => Promise<T>): Promise<T>;
+  /** The same items; counts the time of waiting for each. */
+  measureEach<T>(step: Step, items: AsyncGenerator<T>): AsyncGenerator<T>;
   /** Seconds of each step, and since the stopwatch was made. */
   read(): Record<Step | 'total', number>;
 }
@@ -17,19 +19,27 @@ export function createStopwatch(now: () => number = () => performance.now()): St
     encoder: 0,
     decoder: 0,
   };
+  const measureAsync: Stopwatch['measureAsync'] = async (step, work) => {
+    const begin = now();
+    try {
+      return await work();
+    } finally {
+      sums[step] += (now() - begin) / 1000;
+    }
+  };
   return {
+    measureAsync,
+    async *measureEach(step, items) {
+      for (;;) {
+        const item = await measureAsync(step, () => items.next());
+        if (item.done) return;
+        yield item.value;
+      }
+    },
     measure(step, work) {
       const begin = now();
       try {
         return work();
-      } finally {
-        sums[step] += (now() - begin) / 1000;
-      }
-    },
-    async measureAsync(step, work) {
-      const begin = now();
-      try {
-        return await work();
       } finally {
         sums[step] += (now() - begin) / 1000;
       }

@@ -15,7 +15,7 @@ import {
 } from './recognise.ts';
 import { cutAtTimestamps } from './segments.ts';
 import type { Stopwatch } from './stopwatch.ts';
-import { framesFor, MAX_WINDOW_SAMPLES, packSpans, type Window } from './windows.ts';
+import { framesFor, growingGroups, MAX_WINDOW_SAMPLES, packSpans, type Window } from './windows.ts';
 
 export interface WhisperModel {
   readonly name: string;
@@ -52,12 +52,10 @@ export async function transcribe(
   });
   emit({ type: 'started', durationSeconds });
 
-  const spans = await findSpeech(samples, model.detector, context);
   const run = new Run(samples, model, context);
-  if (options.vad.enabled) await run.windows(packSpans(spans, options.vad.maxSpeechSeconds));
+  if (options.vad.enabled) await run.windows(findSpeech(samples, model.detector, context));
   else await run.consecutive();
 
-  const speechSamples = spans.reduce((sum, span) => sum + span.end - span.start, 0);
   emit({ type: 'progress', doneSeconds: durationSeconds });
   return {
     model: model.name,
@@ -70,23 +68,20 @@ export async function transcribe(
       .join('')
       .trim(),
     segments: run.segments,
-    speechRatio: samples.length === 0 ? 0 : speechSamples / samples.length,
+    speechRatio: samples.length === 0 ? 0 : run.speechSamples / samples.length,
     timings: stopwatch.read(),
   };
 }
 
-async function findSpeech(
+/** Listens only as far ahead as the spans that are asked for need. */
+function findSpeech(
   samples: Float32Array,
   detector: SpeechDetector,
-  context: TranscribeContext,
-): Promise<Span[]> {
-  const { options, stopwatch, signal } = context;
-  if (!options.vad.enabled) return [{ start: 0, end: samples.length }];
-  const probabilities = await stopwatch.measureAsync('voiceActivity', () =>
-    detector.probabilities(samples, signal),
-  );
+  { options, stopwatch, signal }: TranscribeContext,
+): AsyncGenerator<Span> {
   const clock = { frameSamples: VAD_FRAME_SAMPLES, sampleRate: SAMPLE_RATE, totalSamples: samples.length };
-  return speechSpans(probabilities, clock, options.vad);
+  const blocks = stopwatch.measureEach('voiceActivity', detector.probabilities(samples, signal));
+  return speechSpans(blocks, clock, options.vad);
 }
 
 /** One transcription under way. */
@@ -94,6 +89,8 @@ class Run {
   readonly segments: Segment[] = [];
   /** Undefined until the first window with speech, unless the caller named it. */
   language: DetectedLanguage | undefined;
+  /** How much of the recording was taken for speech so far. */
+  speechSamples = 0;
   readonly #samples: Float32Array;
   readonly #model: WhisperModel;
   readonly #context: TranscribeContext;
@@ -109,29 +106,42 @@ class Run {
     this.#previous = prompt === undefined ? [] : model.recogniser.tokenizer.encode(` ${prompt.trim()}`);
   }
 
-  /** Fixed windows, those of one length as a batch; segments come in the order of the recording. */
-  async windows(windows: readonly Window[]): Promise<void> {
-    const { batchSize, conditionOnPreviousText } = this.#context.options;
+  /** Windows around the spans, those of one length as a batch; segments come in the order of the recording. */
+  async windows(spans: AsyncIterable<Span>): Promise<void> {
+    const { batchSize, conditionOnPreviousText, vad } = this.#context.options;
     const batch = conditionOnPreviousText ? 1 : batchSize;
     const lookahead = conditionOnPreviousText ? 1 : batchSize * LOOKAHEAD_BATCHES;
-    for (let first = 0; first < windows.length; first += lookahead) {
-      const group = windows.slice(first, first + lookahead);
-      const heard = new Map<Window, Recognised>();
-      let next = 0;
-      for (const { frames, members } of batches(group, this.#model.recogniser.backend.windowFrames, batch)) {
-        const results = await this.#recognise(members, frames);
-        members.forEach((window, place) => {
-          heard.set(window, results[place]!);
-        });
-        for (; next < group.length && heard.has(group[next]!); next += 1) {
-          await this.#keep(group[next]!, heard.get(group[next]!)!);
-        }
+    const windows = packSpans(this.#counted(spans), vad.maxSpeechSeconds);
+    for await (const group of growingGroups(windows, lookahead)) await this.#group(group, batch);
+  }
+
+  async *#counted(spans: AsyncIterable<Span>): AsyncGenerator<Span> {
+    for await (const span of spans) {
+      this.speechSamples += span.end - span.start;
+      yield span;
+    }
+  }
+
+  async #group(group: readonly Window[], batchSize: number): Promise<void> {
+    const heard = new Map<Window, Recognised>();
+    let next = 0;
+    const all = batches(group, this.#model.recogniser.backend.windowFrames, batchSize);
+    // The batch that is heard first chooses the language: the one with most to hear.
+    if (this.language === undefined) all.sort((a, b) => samplesIn(b.members) - samplesIn(a.members));
+    for (const { frames, members } of all) {
+      const results = await this.#recognise(members, frames);
+      members.forEach((window, place) => {
+        heard.set(window, results[place]!);
+      });
+      for (; next < group.length && heard.has(group[next]!); next += 1) {
+        await this.#keep(group[next]!, heard.get(group[next]!)!);
       }
     }
   }
 
   /** Windows of 30 s from the beginning to the end; each begins where the text before says that it ended. */
   async consecutive(): Promise<void> {
+    this.speechSamples = this.#samples.length;
     let start = 0;
     while (start < this.#samples.length) {
       const window = { start, end: Math.min(this.#samples.length, start + MAX_WINDOW_SAMPLES) };
@@ -224,6 +234,10 @@ function batches(
     else open.members.push(window);
   }
   return all;
+}
+
+function samplesIn(windows: readonly Window[]): number {
+  return windows.reduce((sum, window) => sum + window.end - window.start, 0);
 }
 
 function roundToMs(seconds: number): number {

@@ -19,17 +19,48 @@ const MAX_GAP_SECONDS = 2;
  */
 const TRAILING_SECONDS = 3;
 
+/** The first group holds at least this much, so that a single short word does not choose the language of a whole recording. */
+const FIRST_GROUP_SECONDS = 5;
+
 /** Joins spans, in order, into windows of at most `maxSeconds`. */
-export function packSpans(spans: readonly Span[], maxSeconds: number): Window[] {
-  const windows: Window[] = [];
-  for (const span of spans) {
-    const last = windows.at(-1);
-    const fits = last !== undefined && span.end - last.start <= maxSeconds * SAMPLE_RATE;
-    if (fits && span.start - last.end <= MAX_GAP_SECONDS * SAMPLE_RATE) {
-      windows[windows.length - 1] = { start: last.start, end: span.end };
-    } else windows.push(span);
+export async function* packSpans(
+  spans: AsyncIterable<Span> | Iterable<Span>,
+  maxSeconds: number,
+): AsyncGenerator<Window> {
+  let open: Window | undefined;
+  for await (const span of spans) {
+    if (open !== undefined && fitsBehind(open, span, maxSeconds)) {
+      open = { start: open.start, end: span.end };
+    } else {
+      if (open !== undefined) yield open;
+      open = span;
+    }
   }
-  return windows;
+  if (open !== undefined) yield open;
+}
+
+function fitsBehind(window: Window, span: Span, maxSeconds: number): boolean {
+  const isNear = span.start - window.end <= MAX_GAP_SECONDS * SAMPLE_RATE;
+  return isNear && span.end - window.start <= maxSeconds * SAMPLE_RATE;
+}
+
+/** Windows in groups of at most `largest`: the first ones small, so that the first text comes early; each may be twice the one before. */
+export async function* growingGroups(
+  windows: AsyncIterable<Window> | Iterable<Window>,
+  largest: number,
+): AsyncGenerator<Window[]> {
+  let size = 1;
+  let group: Window[] = [];
+  let missingSamples = FIRST_GROUP_SECONDS * SAMPLE_RATE;
+  for await (const window of windows) {
+    group.push(window);
+    missingSamples -= window.end - window.start;
+    if (group.length < largest && (group.length < size || missingSamples > 0)) continue;
+    yield group;
+    group = [];
+    size = Math.min(2 * size, largest);
+  }
+  if (group.length > 0) yield group;
 }
 
 /** The shortest of `lengths` (mel frames, ascending) that holds the window and the silence after it. */
