@@ -4,6 +4,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import test, { after, type TestContext } from 'node:test';
 import type { App } from '../src/app.ts';
+import type { Recording } from '../src/cli/librivox.ts';
 import type { SpeechRequest } from '../src/speech/service.ts';
 import type { Transcript } from '../src/speech/transcript.ts';
 import { wordErrors } from '../src/speech/word-error-rate.ts';
@@ -11,7 +12,7 @@ import { temporaryFolder } from '../test/support/temporary.ts';
 import { sine } from '../test/support/wav.ts';
 import { openApp } from './support/home.ts';
 import { joined, SAMPLE_RATE, samplesOf, silence, wav, whiteNoise } from './support/recordings.ts';
-import { librivox, missingWeights, type Recording, sharedFile } from './support/weights.ts';
+import { librivox, missingWeights, sharedFile } from './support/weights.ts';
 
 const BASE = 'whisper-base-int8';
 const MODELS = [BASE, 'whisper-tiny.en-int8', 'whisper-base-float32'];

@@ -1,18 +1,12 @@
 /** `percept demo`: from nothing to real transcripts of real recordings, with what is right and how fast it went. */
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { Command } from 'commander';
 import { type WordErrors, wordErrors } from '../speech/word-error-rate.ts';
 import type { CliContext, SpeechApp } from './context.ts';
+import { type Recording, readLibrivox } from './librivox.ts';
 import { prepareModel } from './prepare-model.ts';
 import { PullProgressBars } from './pull.ts';
 
 const MODEL = 'whisper-base-int8';
-
-interface Recording {
-  readonly path: string;
-  readonly reference: string;
-}
 
 export function register(program: Command, context: CliContext): void {
   program
@@ -33,18 +27,14 @@ async function demo(context: CliContext): Promise<void> {
   }
 }
 
-async function loadRecordings(app: SpeechApp, context: CliContext): Promise<Recording[]> {
+async function loadRecordings(app: SpeechApp, context: CliContext): Promise<readonly Recording[]> {
   const bars = new PullProgressBars(context);
   try {
     const directory = await app.store.dataset('librivox', {
       signal: context.signal,
       onProgress: (event) => bars.show(event),
     });
-    const lines = (await readFile(join(directory, 'transcription'), 'utf8')).split('\n');
-    return lines.flatMap((line) => {
-      const [, reference, name] = /^<s> (.*) <\/s> \((.*)\)$/.exec(line.trim()) ?? [];
-      return reference === undefined ? [] : [{ reference, path: join(directory, `${name}.wav`) }];
-    });
+    return await readLibrivox(directory);
   } finally {
     bars.end();
   }

@@ -1,17 +1,10 @@
 /** Weights and recordings of the model tests, downloaded at the first run. */
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { toAppError } from '../../src/base/errors.ts';
+import { type Recording, readLibrivox } from '../../src/cli/librivox.ts';
 import { openApp } from './home.ts';
-
-export interface Recording {
-  readonly name: string;
-  readonly path: string;
-  /** What is said, as its publisher wrote it down. */
-  readonly reference: string;
-}
 
 /** Installs and converts the models and the recordings; a reason to skip when they cannot be had here, else false. */
 export async function missingWeights(...models: readonly string[]): Promise<string | false> {
@@ -29,17 +22,12 @@ export async function missingWeights(...models: readonly string[]): Promise<stri
   }
 }
 
-/** Five utterances of 4 to 6 s, 16 kHz mono. */
+/** The recordings of the demo. */
 export async function librivox(): Promise<readonly Recording[]> {
   const app = openApp();
   const directory = await app.store.dataset('librivox');
   await app.close({ timeoutMs: 0 });
-  const lines = (await readFile(join(directory, 'transcription'), 'utf8')).trim().split('\n');
-  return lines.map((line) => {
-    const [, reference, stem] = /^<s> (.*) <\/s> \((.*)\)$/.exec(line.trim())!;
-    const name = `${stem}.wav`;
-    return { name, path: join(directory, name), reference: reference! };
-  });
+  return readLibrivox(directory);
 }
 
 /** A file that stands beside the repository, on the machines that have it. */
