@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-venv="${PERCEPT_BENCH_VENV:-${XDG_CACHE_HOME:-$HOME/.cache}/percept-bench/venv}"
+venv="${BENCH_VENV:-${XDG_CACHE_HOME:-$HOME/.cache}/percept-bench/venv}"
 if [ ! -x "$venv/bin/python" ]; then
   python3 -m venv "$venv"
 fi
