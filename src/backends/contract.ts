@@ -3,7 +3,7 @@
  * shapes is another: so the contract speaks of windows and tokens, not of tensors, and states its limits instead of hiding them.
  */
 
-/** The encoder's result for some windows, kept where the runtime likes; freed with `release`. */
+/** The encoder's result for some windows, kept where the runtime likes; freed with `release`, by whoever had them encoded. */
 export interface EncodedWindows {
   /** Windows encoded together, all of the same length. */
   readonly count: number;
@@ -54,8 +54,10 @@ export interface WhisperBackend {
     mel: Float32Array,
     shape: { readonly count: number; readonly frames: number },
   ): Promise<EncodedWindows>;
-  /** Keeps the given windows, in the given order; the old value is released. */
-  selectWindows(audio: EncodedWindows, windows: readonly number[]): EncodedWindows;
+  /** Puts the first windows of `audio` into another order, in place: `order` is a permutation of as many indices. */
+  orderWindows(audio: EncodedWindows, order: readonly number[]): void;
+  /** The first `count` windows of `audio`, which still owns them. */
+  firstWindows(audio: EncodedWindows, count: number): EncodedWindows;
   decode(input: DecodeInput): Promise<DecodeOutput>;
   /** Keeps the given rows, in the given order and as often as named; the old state is released. */
   selectRows(state: DecoderState, rows: readonly number[]): DecoderState;

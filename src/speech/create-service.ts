@@ -188,7 +188,8 @@ function optionsOf(request: SpeechRequest, defaults: Omit<TranscribeOptions, 'ta
     task: request.task,
     ...(language === undefined ? {} : { language }),
     ...(prompt === undefined || prompt.trim() === '' ? {} : { prompt }),
-    ...(request.beamSize === undefined ? {} : { beamSize: request.beamSize }),
+    // Who names a beam wants all of it.
+    ...(request.beamSize === undefined ? {} : { beamSize: request.beamSize, beamBelowLogprob: 0 }),
     temperatures: request.temperature ? [request.temperature] : defaults.temperatures,
     vad: { ...defaults.vad, ...request.vad },
   };

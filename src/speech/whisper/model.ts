@@ -5,6 +5,7 @@ import type { LoadedModel, LoadSpec } from '../../engine/protocol.ts';
 import { VOICE_ACTIVITY_FILE } from '../../store/catalogue.ts';
 import { openSilero } from '../silero.ts';
 import type { TranscribeEvent, TranscribeOptions, Transcript } from '../transcript.ts';
+import { createBatcher, type Recogniser } from './batcher.ts';
 import { openWhisperCheckpoint, type WhisperSizes } from './checkpoint.ts';
 import { createMelFrontEnd } from './mel.ts';
 import { openOnnxWhisper } from './onnx-backend.ts';
@@ -38,11 +39,10 @@ export interface TranscribeInput {
 export async function load(spec: LoadSpec): Promise<LoadedModel> {
   const options = spec.options as unknown as WhisperLoadOptions; // made by app.ts
   const model = await openModel(spec, options);
-  const turns = createTurns();
   return {
     async call(method, input, { signal, emit }) {
       if (method !== 'transcribe') throw new Error(`A Whisper model has no method ${method}.`);
-      return transcribeFile(model, input as TranscribeInput, { signal, emit, turns });
+      return transcribeFile(model, input as TranscribeInput, { signal, emit });
     },
     async close() {
       await model.recogniser.backend.close();
@@ -54,14 +54,16 @@ export async function load(spec: LoadSpec): Promise<LoadedModel> {
 async function openModel(spec: LoadSpec, options: WhisperLoadOptions): Promise<WhisperModel> {
   const sizes = readSizes(spec.directory);
   const tokens = readTokens(spec.directory, sizes.vocabulary);
+  const recogniser: Recogniser = {
+    backend: await openOnnxWhisper(options.graphs, { sizes, threads: options.threads }),
+    tokens,
+    tokenizer: readTokenizer(join(spec.directory, 'tokenizer.json'), tokens.endOfText),
+    frontEnd: createMelFrontEnd(sizes.melBins),
+  };
   return {
     name: spec.model,
-    recogniser: {
-      backend: await openOnnxWhisper(options.graphs, { sizes, threads: options.threads }),
-      tokens,
-      tokenizer: readTokenizer(join(spec.directory, 'tokenizer.json'), tokens.endOfText),
-      frontEnd: createMelFrontEnd(sizes.melBins),
-    },
+    recogniser,
+    batcher: createBatcher(recogniser),
     detector: await openSilero(join(options.vad, VOICE_ACTIVITY_FILE)),
   };
 }
@@ -75,7 +77,7 @@ function readSizes(directory: string): WhisperSizes {
 async function transcribeFile(
   model: WhisperModel,
   input: TranscribeInput,
-  context: { signal: AbortSignal; emit: (event: TranscribeEvent) => void; turns: Turns },
+  context: { signal: AbortSignal; emit: (event: TranscribeEvent) => void },
 ): Promise<Transcript> {
   const { signal, emit } = context;
   const stopwatch = createStopwatch();
@@ -83,24 +85,5 @@ async function transcribeFile(
   const pcm = await stopwatch.measureAsync('decodeAudio', () =>
     decodeAudio(input.path, { ...input.audio, maxDurationSeconds, signal }),
   );
-  return context.turns.take(() =>
-    transcribe(pcm.samples, model, { options: input.options, stopwatch, signal, emit }),
-  );
-}
-
-interface Turns {
-  /** Runs `work` when all work before it has ended. */
-  take<T>(work: () => Promise<T>): Promise<T>;
-}
-
-/** The model's threads are one resource: recordings are decoded side by side, but heard one after another. */
-function createTurns(): Turns {
-  let last: Promise<unknown> = Promise.resolve();
-  return {
-    take(work) {
-      const turn = last.then(work);
-      last = turn.catch(() => undefined);
-      return turn;
-    },
-  };
+  return transcribe(pcm.samples, model, { options: input.options, stopwatch, signal, emit });
 }

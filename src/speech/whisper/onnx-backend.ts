@@ -115,16 +115,22 @@ export async function openOnnxWhisper(
         { mel: { data: mel, dims: [count, sizes.melBins, frames] } },
         encoderOutputs,
       );
-      const tensors: Record<string, FloatTensor> = {};
-      for (const [name, tensor] of Object.entries(outputs)) tensors[`cross_${name}`] = tensor as FloatTensor;
-      return windowsOf(count, tensors);
+      const named = Object.entries(outputs).map(([name, tensor]) => [`cross_${name}`, tensor as FloatTensor]);
+      return windowsOf(count, Object.fromEntries(named) as Record<string, FloatTensor>);
     },
-    selectWindows(audio, windows) {
-      return windowsOf(windows.length, selectEach((audio as OnnxWindows).tensors, windows));
+    orderWindows(audio, order) {
+      for (const tensor of Object.values((audio as OnnxWindows).tensors)) orderLeading(tensor, order);
+    },
+    firstWindows(audio, count) {
+      const { tensors } = audio as OnnxWindows;
+      return windowsOf(
+        count,
+        mapValues(tensors, (tensor) => firstOf(tensor, count)),
+      );
     },
     decode,
     selectRows(state, rows) {
-      const tensors = selectEach((state as OnnxState).tensors, rows);
+      const tensors = mapValues((state as OnnxState).tensors, (tensor) => selectLeading(tensor, rows));
       return {
         rows: rows.length,
         length: state.length,
@@ -148,13 +154,33 @@ function release(tensors: Record<string, FloatTensor>): void {
   for (const name of Object.keys(tensors)) delete tensors[name];
 }
 
-function selectEach(
+function mapValues(
   tensors: Readonly<Record<string, FloatTensor>>,
-  rows: readonly number[],
+  change: (tensor: FloatTensor) => FloatTensor,
 ): Record<string, FloatTensor> {
-  return Object.fromEntries(
-    Object.entries(tensors).map(([name, tensor]) => [name, selectLeading(tensor, rows)]),
-  );
+  return Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, change(tensor)]));
+}
+
+/** The first `count` of the first dimension, without a copy. */
+function firstOf({ data, dims: [all, ...rest] }: FloatTensor, count: number): FloatTensor {
+  return { data: data.subarray(0, (data.length / all!) * count), dims: [count, ...rest] };
+}
+
+/** Permutes the first dimension in place, cycle by cycle. */
+function orderLeading({ data, dims }: FloatTensor, order: readonly number[]): void {
+  const size = data.length / dims[0]!;
+  const isDone = order.map((from, to) => from === to);
+  for (let first = 0; first < order.length; first += 1) {
+    if (isDone[first]) continue;
+    const kept = data.slice(first * size, (first + 1) * size);
+    let to = first;
+    for (; order[to] !== first; to = order[to]!) {
+      data.copyWithin(to * size, order[to]! * size, (order[to]! + 1) * size);
+      isDone[to] = true;
+    }
+    data.set(kept, to * size);
+    isDone[to] = true;
+  }
 }
 
 /**

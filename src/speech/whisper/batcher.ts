@@ -1,0 +1,213 @@
+/**
+ * One model's windows, whichever transcription they belong to: those of one shape are encoded and decoded as a batch, and
+ * transcriptions take turns. A window's text never depends on the others in its batch.
+ */
+import type { EncodedWindows, WhisperBackend } from '../../backends/contract.ts';
+import { abortError } from '../../base/abort.ts';
+import type { SpeechTask } from '../transcript.ts';
+import { type DecodedWindow, decodeBatch } from './decode-batch.ts';
+import { type DetectedLanguage, detectLanguages } from './detect-language.ts';
+import { createFairQueue, type Queued } from './fair-queue.ts';
+import { FRAMES_PER_SECOND, type MelFrontEnd, SAMPLE_RATE } from './mel.ts';
+import { buildPrompt } from './prompt.ts';
+import type { Method } from './search.ts';
+import type { Step, Stopwatch } from './stopwatch.ts';
+import type { Tokenizer } from './tokenizer.ts';
+import type { WhisperTokens } from './tokens.ts';
+import { MAX_WINDOW_FRAMES, type Window } from './windows.ts';
+
+export interface Recogniser {
+  readonly backend: WhisperBackend;
+  readonly tokens: WhisperTokens;
+  readonly tokenizer: Tokenizer;
+  readonly frontEnd: MelFrontEnd;
+}
+
+/** One transcription, as the batcher sees it. */
+export interface Listener {
+  readonly samples: Float32Array;
+  readonly task: SpeechTask;
+  readonly batchSize: number;
+  readonly stopwatch: Stopwatch;
+  readonly signal: AbortSignal;
+  /** Undefined: the batcher sets it to the language of the first window that it hears. */
+  language: DetectedLanguage | undefined;
+  /** The text before, in tokens. */
+  readonly previous: readonly number[];
+}
+
+/** One window, and how its text is to be searched for. */
+export interface Hearing {
+  readonly window: Window;
+  /** Length to encode it at, one of the backend's. */
+  readonly frames: number;
+  readonly method: Method;
+  /** Searched again, while the window is still encoded, when the text's mean log probability is below. */
+  readonly second?: { readonly belowLogprob: number; readonly method: Method } | undefined;
+}
+
+export interface Batcher {
+  /** Rejects with the signal's error when the listener's signal has fired. */
+  hear(listener: Listener, hearing: Hearing): Promise<DecodedWindow>;
+}
+
+interface Job extends Hearing, Queued {
+  readonly owner: Listener;
+  /** Equal for windows that can be decoded together. */
+  readonly shape: string;
+  resolve(decoded: DecodedWindow): void;
+  reject(error: unknown): void;
+}
+
+/** A batch of `batchSize` windows is meant for windows of this length; longer ones are fewer, so that memory stays the same. */
+const USUAL_FRAMES = 15 * FRAMES_PER_SECOND;
+/**
+ * A window may take this many tokens before it is taken for a repetition and heard again at full length. Spoken English needs
+ * 3 to 5 a second; scripts that Whisper's vocabulary spells in bytes need up to 12.
+ */
+const TOKENS_PER_SECOND = 12;
+const SPARE_TOKENS = 16;
+
+export function createBatcher(recogniser: Recogniser): Batcher {
+  const queue = createFairQueue<Job>();
+  let isRunning = false;
+
+  async function work(): Promise<void> {
+    while (queue.length > 0) {
+      const jobs = queue.take(({ shape }, first) => shape === first.shape, mostWindows);
+      const wanted = jobs.filter(({ owner }) => !owner.signal.aborted);
+      for (const job of jobs) if (job.owner.signal.aborted) job.reject(abortError(job.owner.signal));
+      if (wanted.length === 0) continue;
+      try {
+        const decoded = await hearTogether(wanted, recogniser);
+        wanted.forEach((job, place) => {
+          if (job.owner.signal.aborted) job.reject(abortError(job.owner.signal));
+          else job.resolve(decoded[place]!);
+        });
+      } catch (error) {
+        for (const job of wanted) job.reject(error);
+      }
+      // Those who have their text add what they want next, before the next batch is chosen.
+      await new Promise(setImmediate);
+    }
+    isRunning = false;
+  }
+
+  return {
+    hear(owner, hearing) {
+      return new Promise((resolve, reject) => {
+        queue.add({
+          ...hearing,
+          owner,
+          cost: hearing.frames,
+          shape: shapeOf(owner, hearing),
+          resolve,
+          reject,
+        });
+        if (isRunning) return;
+        isRunning = true;
+        setImmediate(() => void work());
+      });
+    },
+  };
+}
+
+function shapeOf({ previous }: Listener, { frames, method, second }: Hearing): string {
+  return JSON.stringify([frames, previous.length, method, second?.method]);
+}
+
+function mostWindows({ owner, frames }: Job): number {
+  return Math.max(1, Math.floor(owner.batchSize * Math.min(1, USUAL_FRAMES / frames)));
+}
+
+async function hearTogether(jobs: readonly Job[], recogniser: Recogniser): Promise<DecodedWindow[]> {
+  const { backend } = recogniser;
+  const { method, second } = jobs[0]!;
+  const audio = await encode(jobs, recogniser);
+  try {
+    return await timed('decoder', jobs, async () => {
+      await findLanguages(jobs, audio, recogniser);
+      const first = await decode(audio, jobs, { method, recogniser });
+      const decoded = [...first.decoded];
+      const isDoubtful = (place: number) =>
+        decoded[place]!.avgLogprob < (jobs[place]!.second?.belowLogprob ?? Number.NEGATIVE_INFINITY);
+      const doubtful = first.order.filter(isDoubtful);
+      if (second !== undefined && doubtful.length > 0) {
+        const at = (place: number) => first.order.indexOf(place);
+        const others = first.order.filter((place) => !isDoubtful(place));
+        backend.orderWindows(audio, [...doubtful, ...others].map(at));
+        const again = doubtful.map((place) => jobs[place]!);
+        const part = backend.firstWindows(audio, again.length);
+        const better = await decode(part, again, { method: second.method, recogniser });
+        better.decoded.forEach((found, index) => {
+          decoded[doubtful[index]!] = found;
+        });
+      }
+      return decoded;
+    });
+  } finally {
+    audio.release();
+  }
+}
+
+async function encode(jobs: readonly Job[], { backend, frontEnd }: Recogniser): Promise<EncodedWindows> {
+  const { frames } = jobs[0]!;
+  const size = backend.melBins * frames;
+  const mel = new Float32Array(jobs.length * size);
+  await timed('features', jobs, async () => {
+    for (const [place, { owner, window }] of jobs.entries()) {
+      const samples = owner.samples.subarray(window.start, window.end);
+      mel.set(frontEnd.features(samples, frames), place * size);
+    }
+  });
+  return timed('encoder', jobs, () => backend.encode(mel, { count: jobs.length, frames }));
+}
+
+async function findLanguages(
+  jobs: readonly Job[],
+  audio: EncodedWindows,
+  recogniser: Recogniser,
+): Promise<void> {
+  if (jobs.every(({ owner }) => owner.language !== undefined)) return;
+  const languages = await detectLanguages(audio, recogniser);
+  jobs.forEach(({ owner }, place) => {
+    owner.language ??= languages[place];
+  });
+}
+
+function decode(
+  audio: EncodedWindows,
+  jobs: readonly Job[],
+  { method, recogniser }: { readonly method: Method; readonly recogniser: Recogniser },
+) {
+  const { backend, tokens } = recogniser;
+  const { frames } = jobs[0]!;
+  const longest = Math.floor(backend.maxTokens / 2);
+  return decodeBatch(audio, {
+    backend,
+    tokens,
+    method,
+    frames,
+    prompts: jobs.map(({ owner }) => {
+      const parts = { previous: owner.previous, language: owner.language!.code, task: owner.task };
+      return buildPrompt(tokens, parts, backend.maxTokens);
+    }),
+    maxTokens: jobs.map(({ window }) => {
+      if (frames === MAX_WINDOW_FRAMES) return longest;
+      const seconds = (window.end - window.start) / SAMPLE_RATE;
+      return Math.min(longest, SPARE_TOKENS + Math.ceil(TOKENS_PER_SECOND * seconds));
+    }),
+    isCancelled: (place) => jobs[place]!.owner.signal.aborted,
+  });
+}
+
+/** Each transcription is charged its share of the time of a batch. */
+async function timed<T>(step: Step, jobs: readonly Job[], work: () => Promise<T>): Promise<T> {
+  const begun = performance.now();
+  try {
+    return await work();
+  } finally {
+    const share = (performance.now() - begun) / 1000 / jobs.length;
+    for (const { owner } of jobs) owner.stopwatch.add(step, share);
+  }
+}
