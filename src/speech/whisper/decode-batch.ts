@@ -1,6 +1,7 @@
 /** Decodes several windows of one length as one batch; a window that has ended leaves the batch. */
 import type { DecodeOutput, EncodedWindows, WhisperBackend } from '../../backends/contract.ts';
 import { throwIfAborted } from '../../base/abort.ts';
+import { alignText } from './align.ts';
 import { createLogitRules } from './logit-rules.ts';
 import { candidatesOf, createSearch, type Method, meanLogprob, type Search } from './search.ts';
 import type { WhisperTokens } from './tokens.ts';
@@ -16,6 +17,8 @@ export interface DecodeRequest {
   /** Length of the encoded windows in mel frames; no timestamp lies outside. */
   readonly frames: number;
   readonly signal: AbortSignal;
+  /** Length of each window's audio, when the times of its tokens are wanted. */
+  readonly alignSeconds?: readonly number[] | undefined;
 }
 
 export interface DecodedWindow {
@@ -25,6 +28,8 @@ export interface DecodedWindow {
   readonly noSpeechProb: number;
   /** The text was cut by `maxTokens`. */
   readonly isCut: boolean;
+  /** Where each text token begins, and where the last one ends, in seconds from the window's start; undefined if not asked for. */
+  readonly tokenTimes: readonly number[] | undefined;
 }
 
 /** Windows of a batch that still run: their place in the request and their search, in the order of the decoder's rows. */
@@ -57,6 +62,7 @@ export async function decodeBatch(audio: EncodedWindows, request: DecodeRequest)
   let active: Active[] = searches.map((search, place) => ({ place, search }));
   let rows = 1;
   let selected = { count: 2, place: 1 };
+  const tokenTimes: DecodedWindow['tokenTimes'][] = searches.map(() => undefined);
 
   for (;;) {
     throwIfAborted(request.signal);
@@ -68,6 +74,10 @@ export async function decodeBatch(audio: EncodedWindows, request: DecodeRequest)
         })),
       ),
     );
+    for (const [index, { place, search }] of active.entries()) {
+      if (advances[index] === undefined)
+        tokenTimes[place] = await timesOf(search, { audio: windows, index, place }, request);
+    }
     const order = survivors(advances);
     if (order.length === 0) break;
     const parents = order.flatMap((window) =>
@@ -91,8 +101,20 @@ export async function decodeBatch(audio: EncodedWindows, request: DecodeRequest)
       avgLogprob: meanLogprob(best),
       noSpeechProb: noSpeech[place]!,
       isCut: best.tokens.length >= request.maxTokens[place]!,
+      tokenTimes: tokenTimes[place],
     };
   });
+}
+
+/** Looked for while the window that has ended is still in the batch: its audio goes when it leaves. */
+async function timesOf(
+  search: Search,
+  { audio, index, place }: { audio: EncodedWindows; index: number; place: number },
+  request: DecodeRequest,
+): Promise<DecodedWindow['tokenTimes']> {
+  const seconds = request.alignSeconds?.[place];
+  if (seconds === undefined) return undefined;
+  return alignText(audio, { index, seconds, tokens: search.best().tokens }, request);
 }
 
 /** The windows that go on. A gap is filled by the last one, so that leaving the batch moves one window and not all behind it. */

@@ -101,6 +101,7 @@ async function attempt(
   const { options, prompt, signal } = context;
   const longest = Math.floor(backend.maxTokens / 2);
   const isTrimmed = input.frames < MAX_WINDOW_FRAMES;
+  const seconds = input.windows.map((window) => (window.end - window.start) / SAMPLE_RATE);
   const decoded = await context.stopwatch.measureAsync('decoder', () =>
     decodeBatch(input.audio, {
       backend,
@@ -109,10 +110,10 @@ async function attempt(
       prompt,
       frames: input.frames,
       signal,
-      maxTokens: input.windows.map((window) => {
-        const seconds = (window.end - window.start) / SAMPLE_RATE;
-        return isTrimmed ? Math.min(longest, SPARE_TOKENS + Math.ceil(TOKENS_PER_SECOND * seconds)) : longest;
-      }),
+      maxTokens: seconds.map((length) =>
+        isTrimmed ? Math.min(longest, SPARE_TOKENS + Math.ceil(TOKENS_PER_SECOND * length)) : longest,
+      ),
+      alignSeconds: options.wordTimestamps ? seconds : undefined,
     }),
   );
   return decoded.map((window) => ({

@@ -4,7 +4,7 @@ import { type SpeechDetector, VAD_FRAME_SAMPLES } from '../silero.ts';
 import type { Segment, TranscribeEvent, TranscribeOptions, Transcript } from '../transcript.ts';
 import { type Span, speechSpans } from '../voice-activity.ts';
 import { type DetectedLanguage, detectLanguage } from './detect-language.ts';
-import { HOP_SAMPLES, SAMPLE_RATE } from './mel.ts';
+import { SAMPLE_RATE } from './mel.ts';
 import { buildPrompt, checkLanguageAndTask } from './prompt.ts';
 import {
   encodeWindows,
@@ -13,8 +13,8 @@ import {
   type Recogniser,
   recognise,
 } from './recognise.ts';
-import { cutAtTimestamps } from './segments.ts';
 import type { Stopwatch } from './stopwatch.ts';
+import { windowSegments } from './window-segments.ts';
 import { framesFor, growingGroups, MAX_WINDOW_SAMPLES, packSpans, type Window } from './windows.ts';
 
 export interface WhisperModel {
@@ -188,30 +188,22 @@ class Run {
   #add(window: Window, result: Recognised): number {
     const { emit, options } = this.#context;
     const { tokenizer, tokens } = this.#model.recogniser;
-    const windowSeconds = (window.end - window.start) / SAMPLE_RATE;
-    const offset = window.start / SAMPLE_RATE;
-    const { runs, heardSeconds } = cutAtTimestamps(result.tokens, tokens.firstTimestamp, windowSeconds);
-    for (const run of result.isSilent ? [] : runs) {
-      const text = tokenizer.decode(run.tokens);
-      if (text.trim() === '' || run.startSeconds >= windowSeconds) continue;
-      const segment: Segment = {
-        id: this.segments.length,
-        seek: Math.round(window.start / HOP_SAMPLES),
-        startSeconds: roundToMs(offset + run.startSeconds),
-        endSeconds: roundToMs(offset + run.endSeconds),
-        text,
-        tokens: run.tokens,
-        temperature: result.temperature,
-        avgLogprob: result.avgLogprob,
-        compressionRatio: result.compressionRatio,
-        noSpeechProb: result.noSpeechProb,
-      };
+    const { segments, heard } = windowSegments(window, result, {
+      tokens,
+      tokenizer,
+      // A translation is in English, whatever was spoken.
+      language: options.task === 'translate' ? 'en' : this.language!.code,
+      durationSeconds: this.#samples.length / SAMPLE_RATE,
+      spokenUntilSeconds: this.segments.at(-1)?.endSeconds ?? 0,
+    });
+    for (const found of segments) {
+      const segment: Segment = { id: this.segments.length, ...found };
       this.segments.push(segment);
       emit({ type: 'segment', segment });
     }
     if (options.conditionOnPreviousText && !result.isSilent) this.#remember(result);
     emit({ type: 'progress', doneSeconds: window.end / SAMPLE_RATE });
-    return window.start + Math.round(heardSeconds * SAMPLE_RATE);
+    return heard;
   }
 
   #remember(result: Recognised): void {
@@ -238,8 +230,4 @@ function batches(
 
 function samplesIn(windows: readonly Window[]): number {
   return windows.reduce((sum, window) => sum + window.end - window.start, 0);
-}
-
-function roundToMs(seconds: number): number {
-  return Math.round(seconds * 1000) / 1000;
 }
