@@ -43,6 +43,13 @@ export interface DecodeOutput {
   readonly logits: Float32Array | undefined;
 }
 
+/** How much each token listens to each 20 ms of a window: [heads × tokens × positions], row-major; each row sums to 1. */
+export interface Attention {
+  readonly heads: number;
+  readonly positions: number;
+  readonly weights: Float32Array;
+}
+
 export interface WhisperBackend {
   readonly melBins: number;
   readonly vocabulary: number;
@@ -59,6 +66,8 @@ export interface WhisperBackend {
   /** The first `count` windows of `audio`, which still owns them. */
   firstWindows(audio: EncodedWindows, count: number): EncodedWindows;
   decode(input: DecodeInput): Promise<DecodeOutput>;
+  /** Reads `tokens` over the window at `index` of `audio`; gives the attention of the heads that follow the speech. */
+  align(audio: EncodedWindows, index: number, tokens: readonly number[]): Promise<Attention>;
   /** Keeps the given rows, in the given order and as often as named; the old state is released. */
   selectRows(state: DecoderState, rows: readonly number[]): DecoderState;
   close(): Promise<void>;

@@ -12,6 +12,9 @@ import { CONVERTER_VERSION } from './whisper/convert.ts';
 import { LANGUAGES, languageCode } from './whisper/languages.ts';
 import type { TranscribeInput, WhisperLoadOptions } from './whisper/model.ts';
 
+/** What the configuration says; the rest is the request's own. */
+export type OptionDefaults = Omit<TranscribeOptions, 'task' | 'wordTimestamps'>;
+
 export interface SpeechDefaults {
   /** What `whisper-1` and no name stand for. */
   readonly model: string;
@@ -19,8 +22,7 @@ export interface SpeechDefaults {
   /** Install a model of the catalogue at its first request. */
   readonly autoPull: boolean;
   readonly threads: number;
-  /** Everything but what a request must say itself. */
-  readonly options: Omit<TranscribeOptions, 'task'>;
+  readonly options: OptionDefaults;
   readonly audio: TranscribeInput['audio'];
   keepAliveSeconds(name: ResolvedName): number;
 }
@@ -180,12 +182,13 @@ export function createSpeechService(parts: SpeechParts): PreparingSpeechService 
 }
 
 /** What a request says over what the configuration says. Throws `invalid_request` for an unknown language. */
-function optionsOf(request: SpeechRequest, defaults: Omit<TranscribeOptions, 'task'>): TranscribeOptions {
+function optionsOf(request: SpeechRequest, defaults: OptionDefaults): TranscribeOptions {
   const language = requireLanguage(request.language) ?? defaults.language;
   const prompt = request.prompt ?? defaults.prompt;
   return {
     ...defaults,
     task: request.task,
+    wordTimestamps: request.wordTimestamps ?? false,
     ...(language === undefined ? {} : { language }),
     ...(prompt === undefined || prompt.trim() === '' ? {} : { prompt }),
     // Who names a beam wants all of it.

@@ -5,7 +5,8 @@
 import type { EncodedWindows, WhisperBackend } from '../../backends/contract.ts';
 import { abortError } from '../../base/abort.ts';
 import type { SpeechTask } from '../transcript.ts';
-import { type DecodedWindow, decodeBatch } from './decode-batch.ts';
+import { alignText } from './align.ts';
+import { type DecodedBatch, type DecodedWindow, decodeBatch } from './decode-batch.ts';
 import { type DetectedLanguage, detectLanguages } from './detect-language.ts';
 import { createFairQueue, type Queued } from './fair-queue.ts';
 import { FRAMES_PER_SECOND, type MelFrontEnd, SAMPLE_RATE } from './mel.ts';
@@ -28,6 +29,8 @@ export interface Listener {
   readonly samples: Float32Array;
   readonly task: SpeechTask;
   readonly batchSize: number;
+  /** The times of tokens are wanted, too. */
+  readonly wordTimestamps: boolean;
   readonly stopwatch: Stopwatch;
   readonly signal: AbortSignal;
   /** Undefined: the batcher sets it to the language of the first window that it hears. */
@@ -46,16 +49,21 @@ export interface Hearing {
   readonly second?: { readonly belowLogprob: number; readonly method: Method } | undefined;
 }
 
+export interface HeardWindow extends DecodedWindow {
+  /** Where each text token begins, and where the last one ends, in seconds from the window's start; undefined if not asked for. */
+  readonly tokenTimes: readonly number[] | undefined;
+}
+
 export interface Batcher {
   /** Rejects with the signal's error when the listener's signal has fired. */
-  hear(listener: Listener, hearing: Hearing): Promise<DecodedWindow>;
+  hear(listener: Listener, hearing: Hearing): Promise<HeardWindow>;
 }
 
 interface Job extends Hearing, Queued {
   readonly owner: Listener;
   /** Equal for windows that can be decoded together. */
   readonly shape: string;
-  resolve(decoded: DecodedWindow): void;
+  resolve(heard: HeardWindow): void;
   reject(error: unknown): void;
 }
 
@@ -120,34 +128,73 @@ function mostWindows({ owner, frames }: Job): number {
   return Math.max(1, Math.floor(owner.batchSize * Math.min(1, USUAL_FRAMES / frames)));
 }
 
-async function hearTogether(jobs: readonly Job[], recogniser: Recogniser): Promise<DecodedWindow[]> {
-  const { backend } = recogniser;
-  const { method, second } = jobs[0]!;
+async function hearTogether(jobs: readonly Job[], recogniser: Recogniser): Promise<HeardWindow[]> {
   const audio = await encode(jobs, recogniser);
   try {
     return await timed('decoder', jobs, async () => {
       await findLanguages(jobs, audio, recogniser);
-      const first = await decode(audio, jobs, { method, recogniser });
-      const decoded = [...first.decoded];
-      const isDoubtful = (place: number) =>
-        decoded[place]!.avgLogprob < (jobs[place]!.second?.belowLogprob ?? Number.NEGATIVE_INFINITY);
-      const doubtful = first.order.filter(isDoubtful);
-      if (second !== undefined && doubtful.length > 0) {
-        const at = (place: number) => first.order.indexOf(place);
-        const others = first.order.filter((place) => !isDoubtful(place));
-        backend.orderWindows(audio, [...doubtful, ...others].map(at));
-        const again = doubtful.map((place) => jobs[place]!);
-        const part = backend.firstWindows(audio, again.length);
-        const better = await decode(part, again, { method: second.method, recogniser });
-        better.decoded.forEach((found, index) => {
-          decoded[doubtful[index]!] = found;
+      const { decoded, order } = await search(audio, jobs, recogniser);
+      const heard: HeardWindow[] = [];
+      for (const [place, text] of decoded.entries()) {
+        const index = order.indexOf(place);
+        heard.push({
+          ...text,
+          tokenTimes: await timesOf(text, { audio, index, job: jobs[place]!, recogniser }),
         });
       }
-      return decoded;
+      return heard;
     });
   } finally {
     audio.release();
   }
+}
+
+/** The text of each window; what is not likely enough is searched for again. */
+async function search(
+  audio: EncodedWindows,
+  jobs: readonly Job[],
+  recogniser: Recogniser,
+): Promise<DecodedBatch> {
+  const { method, second } = jobs[0]!;
+  const first = await decode(audio, jobs, { method, recogniser });
+  const isDoubtful = (place: number) =>
+    first.decoded[place]!.avgLogprob < (jobs[place]!.second?.belowLogprob ?? -Infinity);
+  const doubtful = first.order.filter(isDoubtful);
+  if (second === undefined || doubtful.length === 0) return first;
+  const others = first.order.filter((place) => !isDoubtful(place));
+  recogniser.backend.orderWindows(
+    audio,
+    [...doubtful, ...others].map((place) => first.order.indexOf(place)),
+  );
+  const part = recogniser.backend.firstWindows(audio, doubtful.length);
+  const again = doubtful.map((place) => jobs[place]!);
+  const better = await decode(part, again, { method: second.method, recogniser });
+  return {
+    decoded: first.decoded.map((text, place) => better.decoded[doubtful.indexOf(place)] ?? text),
+    order: [...better.order.map((index) => doubtful[index]!), ...others],
+  };
+}
+
+interface Alignment {
+  readonly audio: EncodedWindows;
+  readonly index: number;
+  readonly job: Job;
+  readonly recogniser: Recogniser;
+}
+
+async function timesOf(
+  { tokens: decoded }: DecodedWindow,
+  { audio, index, job, recogniser }: Alignment,
+): Promise<readonly number[] | undefined> {
+  const { owner, window } = job;
+  if (!owner.wordTimestamps || owner.signal.aborted) return undefined;
+  const seconds = (window.end - window.start) / SAMPLE_RATE;
+  const { backend, tokens } = recogniser;
+  return alignText(
+    audio,
+    { index, seconds, tokens: decoded },
+    { backend, tokens, prompt: promptOf(owner, recogniser) },
+  );
 }
 
 async function encode(jobs: readonly Job[], { backend, frontEnd }: Recogniser): Promise<EncodedWindows> {
@@ -188,10 +235,7 @@ function decode(
     tokens,
     method,
     frames,
-    prompts: jobs.map(({ owner }) => {
-      const parts = { previous: owner.previous, language: owner.language!.code, task: owner.task };
-      return buildPrompt(tokens, parts, backend.maxTokens);
-    }),
+    prompts: jobs.map(({ owner }) => promptOf(owner, recogniser)),
     maxTokens: jobs.map(({ window }) => {
       if (frames === MAX_WINDOW_FRAMES) return longest;
       const seconds = (window.end - window.start) / SAMPLE_RATE;
@@ -199,6 +243,11 @@ function decode(
     }),
     isCancelled: (place) => jobs[place]!.owner.signal.aborted,
   });
+}
+
+/** To be asked when the language is known. */
+function promptOf({ previous, language, task }: Listener, { tokens, backend }: Recogniser): number[] {
+  return buildPrompt(tokens, { previous, language: language!.code, task }, backend.maxTokens);
 }
 
 /** Each transcription is charged its share of the time of a batch. */

@@ -1,6 +1,7 @@
 /** Whisper's encoder and decoder graphs on ONNX Runtime, behind the backend contract. */
 import { join } from 'node:path';
 import type {
+  Attention,
   DecodeInput,
   DecodeOutput,
   DecoderState,
@@ -44,35 +45,32 @@ export async function openOnnxWhisper(
   const encoderOutputs = layers.flatMap((layer) => [`key_${layer}`, `value_${layer}`]);
   const presentOutputs = layers.flatMap((layer) => [`present_key_${layer}`, `present_value_${layer}`]);
 
-  async function decode(input: DecodeInput): Promise<DecodeOutput> {
+  function feedsOf(input: Omit<DecodeInput, 'withLogits'>, aligned: number): Record<string, OnnxTensor> {
     const audio = input.audio as OnnxWindows;
     const rows = input.tokens.length;
     const count = input.tokens[0]!.length;
     const past = input.state?.length ?? 0;
-    const feeds: Record<string, OnnxTensor> = {
+    const positions = Array.from({ length: count }, (_, index) => past + index);
+    return {
       ...audio.tensors,
       ...(input.state === undefined ? emptyCache(rows) : (input.state as OnnxState).tensors),
-      ids: { data: BigInt64Array.from(input.tokens.flat(), BigInt), dims: [rows, count] },
-      positions: {
-        data: BigInt64Array.from({ length: count }, (_, index) => BigInt(past + index)),
-        dims: [count],
-      },
-      select: { data: BigInt64Array.from(input.select, BigInt), dims: [input.select.length] },
-      candidates: { data: BigInt64Array.of(BigInt(input.candidates)), dims: [1] },
-      beam_shape: {
-        data: BigInt64Array.of(
-          BigInt(audio.count),
-          BigInt((rows / audio.count) * count),
-          BigInt(sizes.width),
-        ),
-        dims: [3],
-      },
+      ids: integers(input.tokens.flat(), [rows, count]),
+      positions: integers(positions),
+      select: integers(input.select),
+      candidates: integers([input.candidates]),
+      beam_shape: integers([audio.count, (rows / audio.count) * count, sizes.width]),
+      aligned: integers([aligned]),
     };
+  }
+
+  async function decode(input: DecodeInput): Promise<DecodeOutput> {
+    const rows = input.tokens.length;
+    const length = (input.state?.length ?? 0) + input.tokens[0]!.length;
     const wanted = [...SMALL_OUTPUTS, ...presentOutputs, ...(input.withLogits ? ['logits'] : [])];
-    const results = await decoder.run(feeds, wanted);
+    const results = await decoder.run(feedsOf(input, 0), wanted);
     const float = (name: string) => results[name]!.data as Float32Array;
     return {
-      state: stateOf(rows, past + count, (kind, layer) => results[`present_${kind}_${layer}`] as FloatTensor),
+      state: stateOf(rows, length, (kind, layer) => results[`present_${kind}_${layer}`] as FloatTensor),
       textValues: float('text_values'),
       textIds: results['text_ids']!.data as BigInt64Array,
       textLogSum: float('text_lse'),
@@ -80,6 +78,18 @@ export async function openOnnxWhisper(
       timestamps: float('timestamps'),
       logits: input.withLogits ? float('logits') : undefined,
     };
+  }
+
+  async function align(audio: EncodedWindows, index: number, tokens: readonly number[]): Promise<Attention> {
+    const { tensors } = audio as OnnxWindows;
+    const window = windowsOf(
+      1,
+      mapValues(tensors, (tensor) => sliceOf(tensor, index, index + 1)),
+    );
+    const input = { audio: window, state: undefined, tokens: [tokens], select: [0], candidates: 1 };
+    const { attention } = await decoder.run(feedsOf(input, tokens.length), ['attention']);
+    const { data, dims } = attention as FloatTensor;
+    return { heads: dims[1]!, positions: dims[3]!, weights: data };
   }
 
   function emptyCache(rows: number): Record<string, FloatTensor> {
@@ -125,10 +135,11 @@ export async function openOnnxWhisper(
       const { tensors } = audio as OnnxWindows;
       return windowsOf(
         count,
-        mapValues(tensors, (tensor) => firstOf(tensor, count)),
+        mapValues(tensors, (tensor) => sliceOf(tensor, 0, count)),
       );
     },
     decode,
+    align,
     selectRows(state, rows) {
       const tensors = mapValues((state as OnnxState).tensors, (tensor) => selectLeading(tensor, rows));
       return {
@@ -154,6 +165,10 @@ function release(tensors: Record<string, FloatTensor>): void {
   for (const name of Object.keys(tensors)) delete tensors[name];
 }
 
+function integers(values: readonly number[], dims: readonly number[] = [values.length]): OnnxTensor {
+  return { data: BigInt64Array.from(values, BigInt), dims };
+}
+
 function mapValues(
   tensors: Readonly<Record<string, FloatTensor>>,
   change: (tensor: FloatTensor) => FloatTensor,
@@ -161,9 +176,10 @@ function mapValues(
   return Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, change(tensor)]));
 }
 
-/** The first `count` of the first dimension, without a copy. */
-function firstOf({ data, dims: [all, ...rest] }: FloatTensor, count: number): FloatTensor {
-  return { data: data.subarray(0, (data.length / all!) * count), dims: [count, ...rest] };
+/** Indices [start, end) of the first dimension, without a copy. */
+function sliceOf({ data, dims: [all, ...rest] }: FloatTensor, start: number, end: number): FloatTensor {
+  const size = data.length / all!;
+  return { data: data.subarray(start * size, end * size), dims: [end - start, ...rest] };
 }
 
 /** Permutes the first dimension in place, cycle by cycle. */

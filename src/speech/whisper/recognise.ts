@@ -4,8 +4,7 @@
  */
 import { throwIfAborted } from '../../base/abort.ts';
 import type { TranscribeOptions } from '../transcript.ts';
-import type { Batcher, Hearing, Listener, Recogniser } from './batcher.ts';
-import type { DecodedWindow } from './decode-batch.ts';
+import type { Batcher, HeardWindow, Hearing, Listener, Recogniser } from './batcher.ts';
 import { SAMPLE_RATE } from './mel.ts';
 import { compressionRatio, cutAtTimestamps } from './segments.ts';
 import { framesFor, MAX_WINDOW_FRAMES, type Window } from './windows.ts';
@@ -17,7 +16,7 @@ export interface RecogniseContext {
   readonly options: TranscribeOptions;
 }
 
-export interface Recognised extends DecodedWindow {
+export interface Recognised extends HeardWindow {
   readonly temperature: number;
   readonly compressionRatio: number;
   /** No speech after all: nothing is to be said of it. */

@@ -3,11 +3,11 @@ import { type SpeechDetector, VAD_FRAME_SAMPLES } from '../silero.ts';
 import type { Segment, TranscribeEvent, TranscribeOptions, Transcript } from '../transcript.ts';
 import { type Span, speechSpans } from '../voice-activity.ts';
 import type { Batcher, Listener, Recogniser } from './batcher.ts';
-import { HOP_SAMPLES, SAMPLE_RATE } from './mel.ts';
+import { SAMPLE_RATE } from './mel.ts';
 import { checkLanguageAndTask } from './prompt.ts';
 import { type Recognised, recognise } from './recognise.ts';
-import { cutAtTimestamps } from './segments.ts';
 import type { Stopwatch } from './stopwatch.ts';
+import { windowSegments } from './window-segments.ts';
 import { gatherOpening, MAX_WINDOW_SAMPLES, packSpans, type Window } from './windows.ts';
 
 export interface WhisperModel {
@@ -100,11 +100,12 @@ class Run {
     this.#model = model;
     this.#context = context;
     const { stopwatch, signal, options } = context;
-    const { language, prompt, task, batchSize } = options;
+    const { language, prompt, task, batchSize, wordTimestamps } = options;
     this.listener = {
       samples,
       task,
       batchSize,
+      wordTimestamps,
       stopwatch,
       signal,
       language: language === undefined ? undefined : { code: language, probability: 1 },
@@ -188,30 +189,22 @@ class Run {
     const { emit, options } = this.#context;
     const { tokenizer, tokens } = this.#model.recogniser;
     this.#tellLanguage();
-    const windowSeconds = (window.end - window.start) / SAMPLE_RATE;
-    const offset = window.start / SAMPLE_RATE;
-    const { runs, heardSeconds } = cutAtTimestamps(result.tokens, tokens.firstTimestamp, windowSeconds);
-    for (const run of result.isSilent ? [] : runs) {
-      const text = tokenizer.decode(run.tokens);
-      if (text.trim() === '' || run.startSeconds >= windowSeconds) continue;
-      const segment: Segment = {
-        id: this.segments.length,
-        seek: Math.round(window.start / HOP_SAMPLES),
-        startSeconds: roundToMs(offset + run.startSeconds),
-        endSeconds: roundToMs(offset + run.endSeconds),
-        text,
-        tokens: run.tokens,
-        temperature: result.temperature,
-        avgLogprob: result.avgLogprob,
-        compressionRatio: result.compressionRatio,
-        noSpeechProb: result.noSpeechProb,
-      };
+    const { segments, heard } = windowSegments(window, result, {
+      tokens,
+      tokenizer,
+      // A translation is in English, whatever was spoken.
+      language: options.task === 'translate' ? 'en' : this.listener.language!.code,
+      durationSeconds: this.listener.samples.length / SAMPLE_RATE,
+      spokenUntilSeconds: this.segments.at(-1)?.endSeconds ?? 0,
+    });
+    for (const found of segments) {
+      const segment: Segment = { id: this.segments.length, ...found };
       this.segments.push(segment);
       emit({ type: 'segment', segment });
     }
     if (options.conditionOnPreviousText && !result.isSilent) this.#remember(result);
     emit({ type: 'progress', doneSeconds: window.end / SAMPLE_RATE });
-    return window.start + Math.round(heardSeconds * SAMPLE_RATE);
+    return heard;
   }
 
   #tellLanguage(): void {
@@ -227,8 +220,4 @@ class Run {
     const { previous } = this.listener;
     this.listener.previous = result.temperature > UNRELIABLE_TEMPERATURE ? [] : [...previous, ...words];
   }
-}
-
-function roundToMs(seconds: number): number {
-  return Math.round(seconds * 1000) / 1000;
 }
