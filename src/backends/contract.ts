@@ -20,7 +20,7 @@ export interface DecoderState {
 
 export interface DecodeInput {
   readonly audio: EncodedWindows;
-  /** Undefined before the first tokens. */
+  /** Undefined before the first tokens. Consumed: released by the call. */
   readonly state: DecoderState | undefined;
   /** New tokens of each row, all rows equally many. Rows of one window stand together. */
   readonly tokens: readonly (readonly number[])[];

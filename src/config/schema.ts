@@ -112,7 +112,10 @@ export const configSchema = z.object({
     logprobThreshold: note(z.number().max(0).default(-1.0), 'A lower mean log probability fails the result.'),
     noSpeechThreshold: note(z.number().min(0).max(1).default(0.6), 'Above it, a failed result is silence.'),
     conditionOnPreviousText: note(z.boolean().default(false), 'Give each window the text before it.'),
-    batchSize: note(z.int().min(1).max(64).default(8), 'Windows that are decoded together.'),
+    batchSize: note(
+      z.int().min(1).max(64).default(4),
+      'Windows of up to 15 s that are decoded together; of longer ones fewer. More need more memory and are hardly faster on two cores.',
+    ),
     prompt: note(
       z.string().min(1).nullable().default(null),
       'Words or text whose style and spelling to follow.',

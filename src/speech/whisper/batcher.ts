@@ -11,7 +11,7 @@ import { type DetectedLanguage, detectLanguages } from './detect-language.ts';
 import { createFairQueue, type Queued } from './fair-queue.ts';
 import { FRAMES_PER_SECOND, type MelFrontEnd, SAMPLE_RATE } from './mel.ts';
 import { buildPrompt } from './prompt.ts';
-import type { Method } from './search.ts';
+import { type Method, rowsOf } from './search.ts';
 import type { Step, Stopwatch } from './stopwatch.ts';
 import type { Tokenizer } from './tokenizer.ts';
 import type { WhisperTokens } from './tokens.ts';
@@ -69,6 +69,8 @@ interface Job extends Hearing, Queued {
 
 /** A batch of `batchSize` windows is meant for windows of this length; longer ones are fewer, so that memory stays the same. */
 const USUAL_FRAMES = 15 * FRAMES_PER_SECOND;
+/** Each row has keys and values of its own; more at once are hardly faster, and their memory grows with the text. */
+const MOST_ROWS = 20;
 /**
  * A window may take this many tokens before it is taken for a repetition and heard again at full length. Spoken English needs
  * 3 to 5 a second; scripts that Whisper's vocabulary spells in bytes need up to 12.
@@ -124,8 +126,14 @@ function shapeOf({ previous }: Listener, { frames, method, second }: Hearing): s
   return JSON.stringify([frames, previous.length, method, second?.method]);
 }
 
-function mostWindows({ owner, frames }: Job): number {
-  return Math.max(1, Math.floor(owner.batchSize * Math.min(1, USUAL_FRAMES / frames)));
+function mostWindows({ owner, frames, method }: Job): number {
+  const byLength = Math.floor(owner.batchSize * Math.min(1, USUAL_FRAMES / frames));
+  return Math.max(1, Math.min(byLength, mostWith(method)));
+}
+
+/** How many windows the decoder takes at once when each has the rows of this method. */
+function mostWith(method: Method): number {
+  return Math.floor(MOST_ROWS / rowsOf(method));
 }
 
 async function hearTogether(jobs: readonly Job[], recogniser: Recogniser): Promise<HeardWindow[]> {
@@ -161,18 +169,25 @@ async function search(
     first.decoded[place]!.avgLogprob < (jobs[place]!.second?.belowLogprob ?? -Infinity);
   const doubtful = first.order.filter(isDoubtful);
   if (second === undefined || doubtful.length === 0) return first;
-  const others = first.order.filter((place) => !isDoubtful(place));
-  recogniser.backend.orderWindows(
-    audio,
-    [...doubtful, ...others].map((place) => first.order.indexOf(place)),
-  );
-  const part = recogniser.backend.firstWindows(audio, doubtful.length);
-  const again = doubtful.map((place) => jobs[place]!);
-  const better = await decode(part, again, { method: second.method, recogniser });
-  return {
-    decoded: first.decoded.map((text, place) => better.decoded[doubtful.indexOf(place)] ?? text),
-    order: [...better.order.map((index) => doubtful[index]!), ...others],
-  };
+  const decoded = [...first.decoded];
+  let { order } = first;
+  const most = mostWith(second.method);
+  for (let begin = 0; begin < doubtful.length; begin += most) {
+    const group = doubtful.slice(begin, begin + most);
+    const wanted = [...group, ...order.filter((place) => !group.includes(place))];
+    recogniser.backend.orderWindows(
+      audio,
+      wanted.map((place) => order.indexOf(place)),
+    );
+    const part = recogniser.backend.firstWindows(audio, group.length);
+    const again = group.map((place) => jobs[place]!);
+    const better = await decode(part, again, { method: second.method, recogniser });
+    group.forEach((place, index) => {
+      decoded[place] = better.decoded[index]!;
+    });
+    order = [...better.order.map((index) => group[index]!), ...wanted.slice(group.length)];
+  }
+  return { decoded, order };
 }
 
 interface Alignment {
