@@ -80,18 +80,22 @@ export function tokenTimes(attention: Attention, { first, count, positions }: Ti
 function standardised({ weights, heads, positions }: Attention, head: number, width: number): Float32Array {
   const tokens = weights.length / heads / positions;
   const cut = new Float32Array(tokens * width);
+  const [sums, squares] = [new Float64Array(width), new Float64Array(width)];
   for (let token = 0; token < tokens; token += 1) {
     const from = (head * tokens + token) * positions;
-    const row = weights.subarray(from, from + width);
-    const sum = row.reduce((total, weight) => total + weight, 0) || 1;
-    for (let column = 0; column < width; column += 1) cut[token * width + column] = row[column]! / sum;
+    let sum = 0;
+    for (let column = 0; column < width; column += 1) sum += weights[from + column]!;
+    for (let column = 0; column < width; column += 1) {
+      const share = weights[from + column]! / (sum || 1);
+      cut[token * width + column] = share;
+      sums[column]! += share;
+      squares[column]! += share * share;
+    }
   }
   for (let column = 0; column < width; column += 1) {
-    let [sum, squares] = [0, 0];
-    for (let at = column; at < cut.length; at += width) sum += cut[at]!;
-    const mean = sum / tokens;
-    for (let at = column; at < cut.length; at += width) squares += (cut[at]! - mean) ** 2;
-    const deviation = Math.sqrt(squares / tokens) || 1;
+    const mean = sums[column]! / tokens;
+    // Rounding may leave less than nothing where all tokens listen alike.
+    const deviation = Math.sqrt(Math.max(0, squares[column]! / tokens - mean * mean)) || 1;
     for (let at = column; at < cut.length; at += width) cut[at] = (cut[at]! - mean) / deviation;
   }
   return cut;
