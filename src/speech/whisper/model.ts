@@ -6,12 +6,14 @@ import { VOICE_ACTIVITY_FILE } from '../../store/catalogue.ts';
 import { openSilero } from '../silero.ts';
 import type { TranscribeEvent, TranscribeOptions, Transcript } from '../transcript.ts';
 import { openWhisperCheckpoint, type WhisperSizes } from './checkpoint.ts';
+import { type ListenContext, type ListenInput, listen } from './live.ts';
 import { createMelFrontEnd } from './mel.ts';
 import { openOnnxWhisper } from './onnx-backend.ts';
 import { createStopwatch } from './stopwatch.ts';
 import { readTokenizer } from './tokenizer.ts';
 import { readTokens } from './tokens.ts';
 import { transcribe, type WhisperModel } from './transcribe.ts';
+import { createTurns, type Turns } from './turns.ts';
 
 /** `LoadSpec.options` of a Whisper model. */
 export interface WhisperLoadOptions {
@@ -38,11 +40,25 @@ export interface TranscribeInput {
 export async function load(spec: LoadSpec): Promise<LoadedModel> {
   const options = spec.options as unknown as WhisperLoadOptions; // made by app.ts
   const model = await openModel(spec, options);
+  // Recordings are decoded side by side, but heard one after another.
   const turns = createTurns();
+  // Live speech does not wait for the end of a recording; the two share the threads step by step.
+  const liveTurns = createTurns();
   return {
-    async call(method, input, { signal, emit }) {
-      if (method !== 'transcribe') throw new Error(`A Whisper model has no method ${method}.`);
-      return transcribeFile(model, input as TranscribeInput, { signal, emit, turns });
+    async call(method, input, { signal, emit, chunks }) {
+      switch (method) {
+        case 'transcribe':
+          return transcribeFile(model, input as TranscribeInput, { signal, emit, turns });
+        case 'listen':
+          return listen(model, input as ListenInput, {
+            chunks: chunks as ListenContext['chunks'],
+            signal,
+            emit,
+            turns: liveTurns,
+          });
+        default:
+          throw new Error(`A Whisper model has no method ${method}.`);
+      }
     },
     async close() {
       await model.recogniser.backend.close();
@@ -86,21 +102,4 @@ async function transcribeFile(
   return context.turns.take(() =>
     transcribe(pcm.samples, model, { options: input.options, stopwatch, signal, emit }),
   );
-}
-
-interface Turns {
-  /** Runs `work` when all work before it has ended. */
-  take<T>(work: () => Promise<T>): Promise<T>;
-}
-
-/** The model's threads are one resource: recordings are decoded side by side, but heard one after another. */
-function createTurns(): Turns {
-  let last: Promise<unknown> = Promise.resolve();
-  return {
-    take(work) {
-      const turn = last.then(work);
-      last = turn.catch(() => undefined);
-      return turn;
-    },
-  };
 }
