@@ -5,6 +5,31 @@ import { AppError, ERROR_CODES, type ErrorCode } from '../base/errors.ts';
 import type { SpeechRequest } from '../speech/service.ts';
 import type { Format, Transcriber } from './transcriber.ts';
 
+export interface NamedError {
+  readonly code: string;
+  readonly message: string;
+}
+
+export function namedError({ code, message }: NamedError): AppError {
+  return new AppError(
+    ERROR_CODES.find((known) => known === code) ?? ('internal' satisfies ErrorCode),
+    message,
+  );
+}
+
+export function unreachable(server: string, cause: unknown): AppError {
+  return new AppError(
+    'server_unreachable',
+    `No server answers at ${server}. Start one with "percept serve", or check the address.`,
+    { cause },
+  );
+}
+
+/** A server's address as people write it, with or without the slash and the version. */
+export function routeOf(server: string, route: string): string {
+  return `${server.replace(/\/+$/, '').replace(/\/v1$/, '')}/v1/${route}`;
+}
+
 export interface RemoteOptions {
   readonly server: string;
   readonly apiKey?: string;
@@ -22,7 +47,7 @@ const RESPONSE_FORMATS = {
 /** Throws the server's own error, or `server_unreachable`. The file streams from disk. */
 export function transcribeRemotely({ server, apiKey, request, signal }: RemoteOptions): Transcriber {
   const route = request.task === 'translate' ? 'translations' : 'transcriptions';
-  const url = `${server.replace(/\/+$/, '').replace(/\/v1$/, '')}/v1/audio/${route}`;
+  const url = routeOf(server, `audio/${route}`);
   return async (path, format) => {
     const form = new FormData();
     form.append('model', request.model ?? 'whisper-1');
@@ -36,11 +61,7 @@ export function transcribeRemotely({ server, apiKey, request, signal }: RemoteOp
     const response = await fetch(url, { method: 'POST', body: form, headers, signal }).catch(
       (cause: unknown) => {
         if (signal.aborted) throw cause;
-        throw new AppError(
-          'server_unreachable',
-          `No server answers at ${server}. Start one with "percept serve", or check the address.`,
-          { cause },
-        );
+        throw unreachable(server, cause);
       },
     );
     const body = await response.text();
@@ -49,11 +70,10 @@ export function transcribeRemotely({ server, apiKey, request, signal }: RemoteOp
   };
 }
 
-function serverError(status: number, body: string): AppError {
+/** The error that a server answered with, as if it were ours. */
+export function serverError(status: number, body: string): AppError {
   try {
-    const { error } = JSON.parse(body) as { error: { message: string; code: string } };
-    const code = ERROR_CODES.find((known) => known === error.code) ?? ('internal' satisfies ErrorCode);
-    return new AppError(code, error.message);
+    return namedError((JSON.parse(body) as { error: NamedError }).error);
   } catch (cause) {
     return new AppError(
       'server_unreachable',

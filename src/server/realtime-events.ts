@@ -1,12 +1,10 @@
 /** What a realtime client sends, in OpenAI's words: parsed once, here. */
 import { z } from 'zod';
 import { AppError } from '../base/errors.ts';
-import type { TurnSettings } from '../speech/turn-detector.ts';
+import { DEFAULT_TURNS, type TurnSettings } from '../speech/turn-detector.ts';
 
 /** The rates of `audio/pcm`: OpenAI's, and the one that the models hear. */
 export const SAMPLE_RATES = [24_000, 16_000] as const;
-/** OpenAI's defaults of `server_vad`. */
-const SERVER_VAD = { threshold: 0.5, prefixMs: 300, silenceMs: 500 } as const satisfies TurnSettings;
 
 /** Everything that a session can be told; the whole of it is `session` in the events. */
 export interface SessionSettings {
@@ -23,7 +21,7 @@ export function defaultSettings(model: string): SessionSettings {
     language: undefined,
     prompt: undefined,
     sampleRate: SAMPLE_RATES[0],
-    turns: SERVER_VAD,
+    turns: DEFAULT_TURNS,
   };
 }
 
@@ -167,7 +165,7 @@ export function updatedSettings(before: SessionSettings, update: z.output<typeof
   };
 }
 
-function turnsOf(vad: z.output<typeof serverVad>, before: TurnSettings = SERVER_VAD): TurnSettings {
+function turnsOf(vad: z.output<typeof serverVad>, before: TurnSettings = DEFAULT_TURNS): TurnSettings {
   return {
     threshold: vad.threshold ?? before.threshold,
     prefixMs: vad.prefix_padding_ms ?? before.prefixMs,

@@ -10,6 +10,9 @@ export interface TurnSettings {
   readonly silenceMs: number;
 }
 
+/** OpenAI's defaults of server_vad. */
+export const DEFAULT_TURNS: TurnSettings = { threshold: 0.5, prefixMs: 300, silenceMs: 500 };
+
 /** Frames counted from the detector's first. */
 export type TurnChange =
   | { readonly type: 'started'; readonly frame: number }

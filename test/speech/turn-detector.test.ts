@@ -53,8 +53,8 @@ test('a low threshold still lets a turn end', () => {
 });
 
 test('a turn that is too long is cut where it is quietest in its second half, and goes on', () => {
-  const found = changes(`${'9'.repeat(13)}75557${'9'.repeat(19)}00000`, {}, 2000);
-  assert.deepEqual(found, ['started 0 @3', 'cut 15 @26', 'stopped 42 speech to 37 @42']);
+  const found = changes(`${'9'.repeat(13)}75557${'9'.repeat(15)}00000`, {}, 2000);
+  assert.deepEqual(found, ['started 0 @3', 'cut 15 @26', 'stopped 38 speech to 33 @38']);
 });
 
 test('a turn that is too long and silent at its end just ends', () => {
