@@ -169,7 +169,7 @@ test('two sessions and a recording at once are each heard as alone', { skip }, a
   assertHeard(text, 4);
 });
 
-test('a client that goes in the middle of a turn frees its place, and the model goes on', {
+test('a client that goes in the middle of an utterance frees its place, and the model goes on', {
   skip,
 }, async (t) => {
   const leaving = await connectRealtime(t, service().url, { query: `model=${MODEL}` });
@@ -289,12 +289,12 @@ test('the command writes down what comes through a pipe, here and by a server', 
   for (const { code, stdout, stderr } of runs) {
     assert.deepEqual([code, stderr], [0, '']);
     const lines = stdout.trim().split('\n');
-    const turns = lines.map((line) => JSON.parse(line) as { start: number; end: number; text: string });
-    assert.equal(turns.length, 2);
-    turns.forEach((turn, index) => {
-      assertHeard(turn.text, index);
+    const utterances = lines.map((line) => JSON.parse(line) as { start: number; end: number; text: string });
+    assert.equal(utterances.length, 2);
+    utterances.forEach((utterance, index) => {
+      assertHeard(utterance.text, index);
     });
-    assert.ok(turns[0]!.end < turns[1]!.start);
+    assert.ok(utterances[0]!.end < utterances[1]!.start);
   }
 });
 

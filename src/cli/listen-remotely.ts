@@ -10,7 +10,7 @@ import { type NamedError, namedError, routeOf, serverError, unreachable } from '
 export interface RemoteSession {
   readonly server: string;
   readonly apiKey?: string | undefined;
-  readonly request: Omit<LiveRequest, 'turns'>;
+  readonly request: Omit<LiveRequest, 'detection'>;
   readonly signal: AbortSignal;
   onEvent(event: LiveEvent): void;
 }
@@ -89,13 +89,13 @@ async function send(
   say({ type: 'input_audio_buffer.clear' });
 }
 
-/** Resolves when the sound has ended and no turn is without its text. */
+/** Resolves when the sound has ended and no utterance is without its text. */
 function readAnswers(socket: WebSocket, { server, signal, onEvent }: RemoteSession): Promise<void> {
-  const turns = new Map<string, number>();
-  const turnOf = (item: string) => {
-    const turn = turns.get(item) ?? turns.size;
-    turns.set(item, turn);
-    return turn;
+  const utterances = new Map<string, number>();
+  const utteranceOf = (item: string) => {
+    const utterance = utterances.get(item) ?? utterances.size;
+    utterances.set(item, utterance);
+    return utterance;
   };
   let waiting = 0;
   let isAllHeard = false;
@@ -106,7 +106,7 @@ function readAnswers(socket: WebSocket, { server, signal, onEvent }: RemoteSessi
         reject(namedError(message.error));
         return;
       }
-      const event = toLiveEvent(message, turnOf);
+      const event = toLiveEvent(message, utteranceOf);
       if (event === undefined) return;
       if (event.type === 'committed') waiting += 1;
       if (event.type === 'completed' || event.type === 'failed') waiting -= 1;
@@ -138,25 +138,25 @@ type WireEvent =
     }
   | { readonly type: `${typeof ITEM}.failed`; item_id: string; error: NamedError };
 
-function toLiveEvent(event: WireEvent, turnOf: (item: string) => number): LiveEvent | undefined {
+function toLiveEvent(event: WireEvent, utteranceOf: (item: string) => number): LiveEvent | undefined {
   switch (event.type) {
     case 'input_audio_buffer.speech_started':
-      return { type: 'started', turn: turnOf(event.item_id), atMs: event.audio_start_ms };
+      return { type: 'started', utterance: utteranceOf(event.item_id), atMs: event.audio_start_ms };
     case 'input_audio_buffer.committed':
-      return { type: 'committed', turn: turnOf(event.item_id), previous: undefined };
+      return { type: 'committed', utterance: utteranceOf(event.item_id), previous: undefined };
     case 'input_audio_buffer.cleared':
       return { type: 'cleared' };
     case `${ITEM}.delta`:
-      return { type: 'delta', turn: turnOf(event.item_id), text: event.delta };
+      return { type: 'delta', utterance: utteranceOf(event.item_id), text: event.delta };
     case `${ITEM}.completed`:
       return {
         type: 'completed',
-        turn: turnOf(event.item_id),
+        utterance: utteranceOf(event.item_id),
         text: event.transcript,
         seconds: event.usage.seconds,
       };
     case `${ITEM}.failed`:
-      return { type: 'failed', turn: turnOf(event.item_id), error: wireError(event.error) };
+      return { type: 'failed', utterance: utteranceOf(event.item_id), error: wireError(event.error) };
     default:
       // Other events say nothing that is shown.
       return undefined;

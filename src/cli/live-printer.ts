@@ -1,4 +1,4 @@
-/** What a live session says, on standard output: a line for each turn, and on a terminal the turn that goes on. */
+/** What a live session says, on standard output: a line for each utterance, and on a terminal the utterance that goes on. */
 import type { LiveEvent } from '../speech/live.ts';
 import type { CliContext } from './context.ts';
 
@@ -10,7 +10,7 @@ export function createLivePrinter(
 ): LivePrinter {
   const { stdout, stderr } = context;
   const showsPartials = stdout.isTTY === true && !isJson;
-  /** When each turn that has no text yet began, in milliseconds. */
+  /** When each utterance that has no text yet began, in milliseconds. */
   const starts = new Map<number, number>();
   let partial = '';
 
@@ -23,7 +23,7 @@ export function createLivePrinter(
   return (event) => {
     switch (event.type) {
       case 'started':
-        starts.set(event.turn, event.atMs);
+        starts.set(event.utterance, event.atMs);
         break;
       case 'delta':
         partial += event.text;
@@ -32,17 +32,17 @@ export function createLivePrinter(
         break;
       case 'completed': {
         const { text, seconds } = event;
-        const start = (starts.get(event.turn) ?? 0) / 1000;
+        const start = (starts.get(event.utterance) ?? 0) / 1000;
         const end = Math.round((start + seconds) * 1000) / 1000;
         finish(isJson && text !== '' ? JSON.stringify({ start, end, text }) : text);
-        starts.delete(event.turn);
+        starts.delete(event.utterance);
         break;
       }
       case 'failed': {
         const { code, message } = event.error;
         finish(isJson ? JSON.stringify({ error: { code, message } }) : '');
         if (!isJson) stderr.write(`percept: ${message}\n`);
-        starts.delete(event.turn);
+        starts.delete(event.utterance);
         context.fail();
         break;
       }

@@ -2,7 +2,7 @@
 
 import { MAX_SOURCE_RATE, MIN_SOURCE_RATE, SAMPLE_RATE } from '../audio/pcm.ts';
 import { AppError } from '../base/errors.ts';
-import { DEFAULT_TURNS } from '../speech/turn-detector.ts';
+import { DEFAULT_DETECTION } from '../speech/utterance-detector.ts';
 import type { CliContext } from './context.ts';
 import { listenRemotely } from './listen-remotely.ts';
 import { readLiveInput } from './live-input.ts';
@@ -42,7 +42,11 @@ export async function transcribeLive(
     const app = context.openSpeech(context.loadConfig().config);
     try {
       await prepareModel(app.speech, model, { context, isQuiet: options.json === true });
-      await app.speech.listen(input, { ...request, turns: DEFAULT_TURNS }, { signal: work.signal, onEvent });
+      await app.speech.listen(
+        input,
+        { ...request, detection: DEFAULT_DETECTION },
+        { signal: work.signal, onEvent },
+      );
     } finally {
       await app.close({ timeoutMs: 0 });
     }

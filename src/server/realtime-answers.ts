@@ -27,7 +27,7 @@ export function sessionEvent(
   settings: SessionSettings,
   { id, expiresAt }: SessionIdentity,
 ): ServerEvent {
-  const { model, language, prompt, sampleRate, turns } = settings;
+  const { model, language, prompt, sampleRate, detection } = settings;
   return {
     type,
     session: {
@@ -44,13 +44,13 @@ export function sessionEvent(
             ...(prompt === undefined ? {} : { prompt }),
           },
           turn_detection:
-            turns === undefined
+            detection === undefined
               ? null
               : {
                   type: 'server_vad',
-                  threshold: turns.threshold,
-                  prefix_padding_ms: turns.prefixMs,
-                  silence_duration_ms: turns.silenceMs,
+                  threshold: detection.threshold,
+                  prefix_padding_ms: detection.prefixMs,
+                  silence_duration_ms: detection.silenceMs,
                 },
         },
       },
@@ -66,28 +66,28 @@ export function liveEvent(event: LiveEvent, session: SessionIdentity): ServerEve
       return {
         type: 'input_audio_buffer.speech_started',
         audio_start_ms: event.atMs,
-        item_id: itemId(event.turn, session),
+        item_id: itemId(event.utterance, session),
       };
     case 'stopped':
       return {
         type: 'input_audio_buffer.speech_stopped',
         audio_end_ms: event.atMs,
-        item_id: itemId(event.turn, session),
+        item_id: itemId(event.utterance, session),
       };
     case 'committed':
       return {
         type: 'input_audio_buffer.committed',
-        item_id: itemId(event.turn, session),
+        item_id: itemId(event.utterance, session),
         previous_item_id: event.previous === undefined ? null : itemId(event.previous, session),
       };
     case 'cleared':
       return { type: 'input_audio_buffer.cleared' };
     case 'delta':
-      return { type: `${ITEM}.delta`, ...contentOf(event.turn, session), delta: event.text };
+      return { type: `${ITEM}.delta`, ...contentOf(event.utterance, session), delta: event.text };
     case 'completed':
       return {
         type: `${ITEM}.completed`,
-        ...contentOf(event.turn, session),
+        ...contentOf(event.utterance, session),
         transcript: event.text,
         usage: { type: 'duration', seconds: event.seconds },
       };
@@ -95,7 +95,7 @@ export function liveEvent(event: LiveEvent, session: SessionIdentity): ServerEve
       const { code, message, param } = event.error;
       return {
         type: `${ITEM}.failed`,
-        ...contentOf(event.turn, session),
+        ...contentOf(event.utterance, session),
         error: { type: ERROR_STATUS[code].type, code, message, ...(param === undefined ? {} : { param }) },
       };
     }
@@ -117,11 +117,11 @@ export function errorEvent(error: EventError): ServerEvent {
   return { type: 'error', error };
 }
 
-/** An item is a turn: one stretch of audio and its text. */
-function itemId(turn: number, { id }: SessionIdentity): string {
-  return `item_${id}_${turn}`;
+/** An item is an utterance: one stretch of audio and its text. */
+function itemId(utterance: number, { id }: SessionIdentity): string {
+  return `item_${id}_${utterance}`;
 }
 
-function contentOf(turn: number, session: SessionIdentity) {
-  return { item_id: itemId(turn, session), content_index: 0 };
+function contentOf(utterance: number, session: SessionIdentity) {
+  return { item_id: itemId(utterance, session), content_index: 0 };
 }

@@ -1,7 +1,7 @@
 /** What a realtime client sends, in OpenAI's words: parsed once, here. */
 import { z } from 'zod';
 import { AppError } from '../base/errors.ts';
-import { DEFAULT_TURNS, type TurnSettings } from '../speech/turn-detector.ts';
+import { DEFAULT_DETECTION, type DetectionSettings } from '../speech/utterance-detector.ts';
 
 /** The rates of `audio/pcm`: OpenAI's, and the one that the models hear. */
 export const SAMPLE_RATES = [24_000, 16_000] as const;
@@ -12,7 +12,7 @@ export interface SessionSettings {
   readonly language: string | undefined;
   readonly prompt: string | undefined;
   readonly sampleRate: number;
-  readonly turns: TurnSettings | undefined;
+  readonly detection: DetectionSettings | undefined;
 }
 
 export function defaultSettings(model: string): SessionSettings {
@@ -21,7 +21,7 @@ export function defaultSettings(model: string): SessionSettings {
     language: undefined,
     prompt: undefined,
     sampleRate: SAMPLE_RATES[0],
-    turns: DEFAULT_TURNS,
+    detection: DEFAULT_DETECTION,
   };
 }
 
@@ -161,11 +161,15 @@ export function updatedSettings(before: SessionSettings, update: z.output<typeof
     language: text(transcription?.language, before.language),
     prompt: text(transcription?.prompt, before.prompt),
     sampleRate: format?.rate ?? before.sampleRate,
-    turns: vad === undefined ? before.turns : vad === null ? undefined : turnsOf(vad, before.turns),
+    detection:
+      vad === undefined ? before.detection : vad === null ? undefined : detectionOf(vad, before.detection),
   };
 }
 
-function turnsOf(vad: z.output<typeof serverVad>, before: TurnSettings = DEFAULT_TURNS): TurnSettings {
+function detectionOf(
+  vad: z.output<typeof serverVad>,
+  before: DetectionSettings = DEFAULT_DETECTION,
+): DetectionSettings {
   return {
     threshold: vad.threshold ?? before.threshold,
     prefixMs: vad.prefix_padding_ms ?? before.prefixMs,

@@ -1,7 +1,7 @@
 /** GET /v1/realtime: OpenAI's realtime transcription session over a WebSocket. */
 import { IncomingMessage } from 'node:http';
 import websocket from '@fastify/websocket';
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyRequest, FastifySchema } from 'fastify';
 import { z } from 'zod';
 import { AppError } from '../base/errors.ts';
 import { defaultSettings } from './realtime-events.ts';
@@ -55,7 +55,8 @@ export function registerRealtime(app: FastifyInstance, services: Services): void
     scope.route({
       method: 'GET',
       url: PATH,
-      config: { summary: 'Transcribe live speech over a WebSocket' },
+      // OpenAPI describes no WebSockets.
+      schema: { hide: true } as FastifySchema,
       preHandler: (request) => admit(request, services),
       handler: async () => {},
       wsHandler: (socket, request) => {

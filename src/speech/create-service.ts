@@ -217,9 +217,9 @@ function liveSettings(
   settings: LiveSettings,
   defaults: Omit<TranscribeOptions, 'task'>,
 ): ResolvedLiveSettings {
-  const { sampleRate, turns, language, prompt } = settings;
+  const { sampleRate, detection, language, prompt } = settings;
   const request = { model: undefined, task: 'transcribe', language, prompt } as const;
-  return { sampleRate, turns, options: optionsOf(request, defaults) };
+  return { sampleRate, detection, options: optionsOf(request, defaults) };
 }
 
 async function* resolveSettings(

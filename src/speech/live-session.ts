@@ -2,10 +2,10 @@
 import { throwIfAborted } from '../base/abort.ts';
 import type { LiveEvent, LiveInput, ResolvedLiveSettings } from './live.ts';
 import type { SpeechDetector } from './silero.ts';
-import { TurnListener } from './turn-listener.ts';
-import { TurnText, type TurnTextParts } from './turn-text.ts';
+import { UtteranceListener } from './utterance-listener.ts';
+import { UtteranceText, type UtteranceTextParts } from './utterance-text.ts';
 
-export interface LiveSessionParts extends Pick<TurnTextParts, 'recognise' | 'isFree'> {
+export interface LiveSessionParts extends Pick<UtteranceTextParts, 'recognise' | 'isFree'> {
   readonly settings: ResolvedLiveSettings;
   readonly detector: SpeechDetector;
   readonly signal: AbortSignal;
@@ -13,8 +13,8 @@ export interface LiveSessionParts extends Pick<TurnTextParts, 'recognise' | 'isF
 }
 
 /**
- * Resolves when the input has ended and every turn has its text. Input is taken as fast as it can be listened to, unless too many
- * turns wait for their text.
+ * Resolves when the input has ended and every utterance has its text. Input is taken as fast as it can be listened to, unless too many
+ * utterances wait for their text.
  */
 export async function runLiveSession(
   input: AsyncIterable<LiveInput<ResolvedLiveSettings>>,
@@ -23,12 +23,15 @@ export async function runLiveSession(
   const ended = new AbortController();
   const end = () => ended.abort(parts.signal.reason);
   parts.signal.addEventListener('abort', end, { once: true });
-  const text: TurnText = new TurnText({
+  const text: UtteranceText = new UtteranceText({
     ...parts,
     signal: ended.signal,
-    openTurn: () => listener.open,
+    openUtterance: () => listener.open,
   });
-  const listener = new TurnListener(parts.settings, { ...parts, onTurn: (turn) => text.add(turn) });
+  const listener = new UtteranceListener(parts.settings, {
+    ...parts,
+    onUtterance: (utterance) => text.add(utterance),
+  });
 
   async function listen(): Promise<void> {
     for await (const item of input) {

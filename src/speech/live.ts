@@ -4,14 +4,14 @@
  */
 import type { WireError } from '../base/errors.ts';
 import type { TranscribeOptions } from './transcript.ts';
-import type { TurnSettings } from './turn-detector.ts';
+import type { DetectionSettings } from './utterance-detector.ts';
 
 /** What the caller may change while a session runs; the model it may not. */
 export interface LiveSettings {
   /** Of the sound that follows: samples a second. */
   readonly sampleRate: number;
-  /** Undefined: a turn ends where the caller says, and nowhere else. */
-  readonly turns: TurnSettings | undefined;
+  /** Undefined: an utterance ends where the caller says, and nowhere else. */
+  readonly detection: DetectionSettings | undefined;
   /** A code, an English name or a code with a region; undefined: the configured one, or detected. */
   readonly language?: string | undefined;
   readonly prompt?: string | undefined;
@@ -27,7 +27,7 @@ export type LiveInput<Configure = LiveSettings> =
   /** Mono, 16 bits, little-endian, at the session's sample rate; a sample may be cut between two. */
   | { readonly type: 'audio'; readonly pcm: Uint8Array }
   | { readonly type: 'configure'; readonly settings: Configure }
-  /** Ends the turn here. `ref` comes back when there is none. */
+  /** Ends the utterance here. `ref` comes back when there is none. */
   | { readonly type: 'commit'; readonly ref?: string | undefined }
   /** Drops what was not committed. */
   | { readonly type: 'clear' };
@@ -35,22 +35,27 @@ export type LiveInput<Configure = LiveSettings> =
 /** Settings with the configuration's defaults in them. */
 export interface ResolvedLiveSettings {
   readonly sampleRate: number;
-  readonly turns: TurnSettings | undefined;
+  readonly detection: DetectionSettings | undefined;
   readonly options: TranscribeOptions;
 }
 
-/** Turns are numbered from 0; times are milliseconds of sound since the session began. */
+/** Utterances are numbered from 0; times are milliseconds of sound since the session began. */
 export type LiveEvent =
-  | { readonly type: 'started'; readonly turn: number; readonly atMs: number }
-  | { readonly type: 'stopped'; readonly turn: number; readonly atMs: number }
-  /** The turn's sound is complete; its text follows. `previous` is the turn committed before it. */
-  | { readonly type: 'committed'; readonly turn: number; readonly previous: number | undefined }
+  | { readonly type: 'started'; readonly utterance: number; readonly atMs: number }
+  | { readonly type: 'stopped'; readonly utterance: number; readonly atMs: number }
+  /** The utterance's sound is complete; its text follows. `previous` is the utterance committed before it. */
+  | { readonly type: 'committed'; readonly utterance: number; readonly previous: number | undefined }
   | { readonly type: 'cleared' }
   /** Text that is certain already. */
-  | { readonly type: 'delta'; readonly turn: number; readonly text: string }
-  /** The whole text. It is that of the deltas, or the better one. `seconds`: of the turn's sound. */
-  | { readonly type: 'completed'; readonly turn: number; readonly text: string; readonly seconds: number }
-  /** The turn has no text; the session goes on. */
-  | { readonly type: 'failed'; readonly turn: number; readonly error: WireError }
+  | { readonly type: 'delta'; readonly utterance: number; readonly text: string }
+  /** The whole text. It is that of the deltas, or the better one. `seconds`: of the utterance's sound. */
+  | {
+      readonly type: 'completed';
+      readonly utterance: number;
+      readonly text: string;
+      readonly seconds: number;
+    }
+  /** The utterance has no text; the session goes on. */
+  | { readonly type: 'failed'; readonly utterance: number; readonly error: WireError }
   /** There was nothing to commit. */
   | { readonly type: 'refused'; readonly ref: string | undefined };

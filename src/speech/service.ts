@@ -58,7 +58,7 @@ export interface SpeechService {
   /** Throws `model_not_found`, `invalid_request` and whatever decoding and the model may throw. */
   transcribe(path: string, request: SpeechRequest, context: SpeechContext): Promise<Transcript>;
   /**
-   * Writes down speech as it is spoken, until the input ends and every turn has its text. Input is read as fast as the model listens;
+   * Writes down speech as it is spoken, until the input ends and every utterance has its text. Input is read as fast as the model listens;
    * it must end when the signal fires. Throws as `transcribe` does.
    */
   listen(input: AsyncIterable<LiveInput>, request: LiveRequest, context: LiveContext): Promise<void>;

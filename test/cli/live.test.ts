@@ -8,17 +8,17 @@ import type { LiveEvent, LiveInput, LiveRequest } from '../../src/speech/live.ts
 import type { SpeechService } from '../../src/speech/service.ts';
 import { startServer } from '../server/server-under-test.ts';
 
-const TURNS: readonly LiveEvent[] = [
-  { type: 'started', turn: 0, atMs: 500 },
-  { type: 'delta', turn: 0, text: 'Hello' },
-  { type: 'stopped', turn: 0, atMs: 2500 },
-  { type: 'committed', turn: 0, previous: undefined },
-  { type: 'delta', turn: 0, text: ' there.' },
-  { type: 'completed', turn: 0, text: 'Hello there.', seconds: 1.5 },
-  { type: 'started', turn: 1, atMs: 3000 },
-  { type: 'committed', turn: 1, previous: 0 },
-  { type: 'completed', turn: 1, text: '', seconds: 1 },
-  { type: 'failed', turn: 2, error: { code: 'invalid_request', message: 'No such language.' } },
+const UTTERANCES: readonly LiveEvent[] = [
+  { type: 'started', utterance: 0, atMs: 500 },
+  { type: 'delta', utterance: 0, text: 'Hello' },
+  { type: 'stopped', utterance: 0, atMs: 2500 },
+  { type: 'committed', utterance: 0, previous: undefined },
+  { type: 'delta', utterance: 0, text: ' there.' },
+  { type: 'completed', utterance: 0, text: 'Hello there.', seconds: 1.5 },
+  { type: 'started', utterance: 1, atMs: 3000 },
+  { type: 'committed', utterance: 1, previous: 0 },
+  { type: 'completed', utterance: 1, text: '', seconds: 1 },
+  { type: 'failed', utterance: 2, error: { code: 'invalid_request', message: 'No such language.' } },
 ];
 
 function printed(options: { isTTY?: boolean; isJson?: boolean; columns?: number }) {
@@ -33,11 +33,11 @@ function printed(options: { isTTY?: boolean; isJson?: boolean; columns?: number 
     },
     { isJson: options.isJson === true },
   );
-  for (const event of TURNS) print(event);
+  for (const event of UTTERANCES) print(event);
   return written;
 }
 
-test('a pipe gets a line for each turn that has words', () => {
+test('a pipe gets a line for each utterance that has words', () => {
   assert.deepEqual(printed({}), {
     stdout: 'Hello there.\n',
     stderr: 'percept: No such language.\n',
@@ -45,12 +45,12 @@ test('a pipe gets a line for each turn that has words', () => {
   });
 });
 
-test('a terminal shows the turn that goes on, in one line', () => {
+test('a terminal shows the utterance that goes on, in one line', () => {
   const { stdout } = printed({ isTTY: true, columns: 10 });
   assert.equal(stdout, '\rHello\u001b[K\rlo there.\u001b[K\rHello there.\u001b[K\n');
 });
 
-test('JSON has an object for each turn, with its times', () => {
+test('JSON has an object for each utterance, with its times', () => {
   const { stdout, stderr } = printed({ isTTY: true, isJson: true });
   assert.deepEqual(
     stdout
@@ -87,7 +87,7 @@ async function remote(
   return events;
 }
 
-test('a session over a server says the same, and ends when every turn has its text', async (context) => {
+test('a session over a server says the same, and ends when every utterance has its text', async (context) => {
   const requests: LiveRequest[] = [];
   const events = await remote(context, async (input, request, { onEvent }) => {
     requests.push(request);
@@ -95,26 +95,26 @@ test('a session over a server says the same, and ends when every turn has its te
     for await (const item of input) {
       if (item.type === 'audio') bytes += item.pcm.length;
       if (item.type === 'commit') {
-        for (const event of TURNS.slice(0, 5)) onEvent(event);
+        for (const event of UTTERANCES.slice(0, 5)) onEvent(event);
         onEvent({ type: 'refused', ref: item.ref });
       }
       // The last text comes behind the end of the sound.
       if (item.type === 'clear') {
         onEvent({ type: 'cleared' });
         setImmediate(() =>
-          onEvent({ type: 'completed', turn: 0, text: 'Hello there.', seconds: bytes / 32_000 }),
+          onEvent({ type: 'completed', utterance: 0, text: 'Hello there.', seconds: bytes / 32_000 }),
         );
       }
     }
   });
   assert.equal(requests[0]!.language, 'en');
   assert.deepEqual(events, [
-    TURNS[0],
-    TURNS[1],
-    TURNS[3],
-    TURNS[4],
+    UTTERANCES[0],
+    UTTERANCES[1],
+    UTTERANCES[3],
+    UTTERANCES[4],
     { type: 'cleared' },
-    { type: 'completed', turn: 0, text: 'Hello there.', seconds: 0.2 },
+    { type: 'completed', utterance: 0, text: 'Hello there.', seconds: 0.2 },
   ]);
 });
 

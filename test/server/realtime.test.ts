@@ -89,7 +89,7 @@ test('a session begins with its settings, and an update changes what it names', 
       language: 'en',
       prompt: 'Dashwood',
       sampleRate: 16_000,
-      turns: { threshold: 0.5, prefixMs: 300, silenceMs: 200 },
+      detection: { threshold: 0.5, prefixMs: 300, silenceMs: 200 },
     },
   ]);
   assert.deepEqual(
@@ -98,22 +98,22 @@ test('a session begins with its settings, and an update changes what it names', 
   );
   const [audio, configure, commit] = inputs;
   assert.ok(audio?.type === 'audio' && CHUNK.equals(audio.pcm));
-  assert.ok(configure?.type === 'configure' && configure.settings.turns === undefined);
+  assert.ok(configure?.type === 'configure' && configure.settings.detection === undefined);
   assert.ok(commit?.type === 'commit' && commit.ref === 'mine');
 });
 
 test('what the model says comes in the words of OpenAI', async (t) => {
   const { url } = await startServer(t, {
     async listen(input, _request, { onEvent }) {
-      onEvent({ type: 'started', turn: 0, atMs: 120 });
-      onEvent({ type: 'delta', turn: 0, text: 'Hello' });
-      onEvent({ type: 'stopped', turn: 0, atMs: 1900 });
-      onEvent({ type: 'committed', turn: 0, previous: undefined });
-      onEvent({ type: 'completed', turn: 0, text: 'Hello there.', seconds: 1.4 });
-      onEvent({ type: 'committed', turn: 1, previous: 0 });
+      onEvent({ type: 'started', utterance: 0, atMs: 120 });
+      onEvent({ type: 'delta', utterance: 0, text: 'Hello' });
+      onEvent({ type: 'stopped', utterance: 0, atMs: 1900 });
+      onEvent({ type: 'committed', utterance: 0, previous: undefined });
+      onEvent({ type: 'completed', utterance: 0, text: 'Hello there.', seconds: 1.4 });
+      onEvent({ type: 'committed', utterance: 1, previous: 0 });
       onEvent({
         type: 'failed',
-        turn: 1,
+        utterance: 1,
         error: { code: 'invalid_request', message: 'No.', param: 'language' },
       });
       onEvent({ type: 'cleared' });
@@ -355,7 +355,7 @@ test('audio that is heard leaves the backlog', async (t) => {
   assert.equal(client.socket.readyState, client.socket.OPEN);
 });
 
-test('a client that goes in the middle of a turn frees everything', async (t) => {
+test('a client that goes in the middle of an utterance frees everything', async (t) => {
   const heard = createGate();
   let reason: unknown;
   const { url, turns } = await startServer(t, {
@@ -364,11 +364,11 @@ test('a client that goes in the middle of a turn frees everything', async (t) =>
         reason = signal.reason;
       });
       for await (const _ of input) {
-        onEvent({ type: 'started', turn: 0, atMs: 0 });
+        onEvent({ type: 'started', utterance: 0, atMs: 0 });
         heard.open();
       }
       // An event after the end concerns nobody.
-      onEvent({ type: 'stopped', turn: 0, atMs: 1 });
+      onEvent({ type: 'stopped', utterance: 0, atMs: 1 });
     },
   });
   const client = await connectRealtime(t, url);
@@ -452,6 +452,33 @@ test('what is wrong with the request is answered before the upgrade, and gives i
   const plain = await fetch(`${url}/v1/realtime`);
   assert.equal(plain.status, 400);
   assert.match(JSON.stringify(await plain.json()), /is a WebSocket/);
+});
+
+test('a broken handshake is refused, and gives its turn back', async (t) => {
+  const { url, turns } = await startServer(t);
+  const { hostname, port } = new URL(url);
+  const socket = connect(Number(port), hostname);
+  socket.write('GET /v1/realtime HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n');
+  assert.match(await text(socket), /^HTTP\/1.1 400 /);
+  assert.equal(turns.taken, 1);
+  await eventually(() => turns.given === 1, 'the turn is given back');
+});
+
+test('a client that reads nothing is cut off', async (t) => {
+  const { url, turns } = await startServer(t, {
+    async listen(input, _request, { onEvent, signal }) {
+      for await (const _ of input) {
+        while (!signal.aborted) {
+          onEvent({ type: 'delta', utterance: 0, text: 'x'.repeat(10_000) });
+          await new Promise((resolve) => setImmediate(resolve));
+        }
+      }
+    },
+  });
+  const client = await connectRealtime(t, url);
+  client.socket.pause();
+  client.send(append(CHUNK));
+  await eventually(() => turns.given === 1, 'the connection is gone');
 });
 
 test('a request that offers another protocol, or a WebSocket elsewhere, is answered as if it had not', async (t) => {

@@ -21,7 +21,7 @@ test('only what two hearings agree on is given, and the deltas join to the final
   assert.equal(found.join(''), 'And Mr. John Dashwood had then leisure to consider.');
 });
 
-test('a short turn comes whole', () => {
+test('a short utterance comes whole', () => {
   assert.deepEqual(deltas('Yes.'), ['Yes.']);
 });
 

@@ -15,10 +15,10 @@ type Input = LiveInput<ResolvedLiveSettings>;
 
 const SETTINGS: ResolvedLiveSettings = {
   sampleRate: 16_000,
-  turns: { threshold: 0.5, prefixMs: 320, silenceMs: 480 },
+  detection: { threshold: 0.5, prefixMs: 320, silenceMs: 480 },
   options: { language: 'en' } as TranscribeOptions,
 };
-const MANUAL: ResolvedLiveSettings = { ...SETTINGS, turns: undefined };
+const MANUAL: ResolvedLiveSettings = { ...SETTINGS, detection: undefined };
 
 const detector: SpeechDetector = {
   probabilities: () => assert.fail('a live session hears bit by bit'),
@@ -44,7 +44,7 @@ function wordsOf(samples: Float32Array): string {
   return Array.from({ length: Math.floor(loud / 8000) }, (_, index) => `w${index + 1}`).join(' ');
 }
 
-/** Speech and silence by turns, in seconds, beginning with silence; in chunks of 100 ms. */
+/** Speech and silence by utterances, in seconds, beginning with silence; in chunks of 100 ms. */
 function sound(...seconds: number[]): Input[] {
   const samples = seconds.flatMap((length, index) =>
     Array.from({ length: length * 16_000 }, () => (index % 2 === 1 ? 0.5 : 0)),
@@ -88,11 +88,11 @@ const textsOf = (events: readonly LiveEvent[]) =>
   events.flatMap((event) => (event.type === 'completed' ? [event.text] : []));
 const typesOf = (events: readonly LiveEvent[]) => events.map(({ type }) => type);
 
-test('silence has no turns', async () => {
+test('silence has no utterances', async () => {
   assert.deepEqual((await run(sound(3))).events, []);
 });
 
-test('each turn begins, ends, is committed and has its text, with times of the sound', async () => {
+test('each utterance begins, ends, is committed and has its text, with times of the sound', async () => {
   const { events } = await run(sound(1, 2, 1, 1, 1), { isFree: () => false });
   assert.deepEqual(typesOf(events), [
     ...['started', 'stopped', 'committed', 'delta', 'completed'],
@@ -101,11 +101,11 @@ test('each turn begins, ends, is committed and has its text, with times of the s
   assert.deepEqual(textsOf(events), ['w1 w2 w3 w4', 'w1 w2']);
   const [started, stopped, committed] = events;
   assert.ok(started?.type === 'started' && stopped?.type === 'stopped' && committed?.type === 'committed');
-  // A frame is 32 ms; the turn begins 320 ms before the speech and ends 480 ms after it.
+  // A frame is 32 ms; the utterance begins 320 ms before the speech and ends 480 ms after it.
   assert.ok(Math.abs(started.atMs - 680) <= 32, `${started.atMs}`);
   assert.ok(Math.abs(stopped.atMs - 3480) <= 64, `${stopped.atMs}`);
   assert.deepEqual(
-    events.flatMap((event) => (event.type === 'committed' ? [[event.turn, event.previous]] : [])),
+    events.flatMap((event) => (event.type === 'committed' ? [[event.utterance, event.previous]] : [])),
     [
       [0, undefined],
       [1, 0],
@@ -113,7 +113,7 @@ test('each turn begins, ends, is committed and has its text, with times of the s
   );
 });
 
-test('a turn that goes on has deltas, and they join to the text', async () => {
+test('an utterance that goes on has deltas, and they join to the text', async () => {
   const { events, heard } = await run(sound(0.5, 6, 1));
   const deltas = events.flatMap((event) => (event.type === 'delta' ? [event.text] : []));
   assert.ok(deltas.length >= 3, `${deltas}`);
@@ -123,7 +123,7 @@ test('a turn that goes on has deltas, and they join to the text', async () => {
   assert.ok(firstDelta < events.findIndex(({ type }) => type === 'stopped'));
 });
 
-test('a turn that goes on is not heard again while the model is busy', async () => {
+test('an utterance that goes on is not heard again while the model is busy', async () => {
   const { heard } = await run(sound(0.5, 6, 1), { isFree: () => false });
   assert.deepEqual(
     heard.map(({ isPartial }) => isPartial),
@@ -131,7 +131,7 @@ test('a turn that goes on is not heard again while the model is busy', async () 
   );
 });
 
-test('the end of a turn ends the hearing of its part', async () => {
+test('the end of an utterance ends the hearing of its part', async () => {
   let isEnded = false;
   const { events } = await run(sound(0.5, 2, 1), {
     async recognise(samples, { isPartial, signal }) {
@@ -145,7 +145,7 @@ test('the end of a turn ends the hearing of its part', async () => {
   assert.deepEqual(textsOf(events), ['w1 w2 w3 w4']);
 });
 
-test('what is said when the sound ends is a turn', async () => {
+test('what is said when the sound ends is an utterance', async () => {
   const { events } = await run(sound(0.5, 2));
   assert.deepEqual(
     typesOf(events).filter((type) => type !== 'delta'),
@@ -154,7 +154,7 @@ test('what is said when the sound ends is a turn', async () => {
   assert.deepEqual(textsOf(events), ['w1 w2 w3 w4']);
 });
 
-test('speech without a pause is cut into turns, and nothing is lost', async () => {
+test('speech without a pause is cut into utterances, and nothing is lost', async () => {
   const { events, heard } = await run(sound(0.5, 60, 1), { isFree: () => false });
   const words = textsOf(events).flatMap((text) => text.split(' '));
   assert.ok(words.length >= 117 && words.length <= 120, `${words.length} words`);
@@ -163,10 +163,10 @@ test('speech without a pause is cut into turns, and nothing is lost', async () =
   const places = events.flatMap((event) =>
     event.type === 'started' || event.type === 'stopped' ? [event.atMs] : [],
   );
-  assert.equal(places[1], places[2], 'one turn ends where the next begins');
+  assert.equal(places[1], places[2], 'one utterance ends where the next begins');
 });
 
-test('a commit ends the turn at once', async () => {
+test('a commit ends the utterance at once', async () => {
   const { events } = await run([...sound(0.5, 2), { type: 'commit' }, ...sound(0, 1, 1)], {
     isFree: () => false,
   });
@@ -181,7 +181,7 @@ test('a commit of nothing is refused', async () => {
   ]);
 });
 
-test('without turn detection turns end where the caller says, silence and all', async () => {
+test('without turn detection utterances end where the caller says, silence and all', async () => {
   const input: Input[] = [...sound(1, 1, 1, 1), { type: 'commit' }, ...sound(2), { type: 'commit' }];
   const { events, heard } = await run(input, { settings: MANUAL });
   assert.deepEqual(typesOf(events), ['committed', 'delta', 'completed', 'committed', 'completed']);
@@ -218,7 +218,7 @@ test('turn detection can be turned on and off, and nothing is lost', async () =>
   );
   assert.deepEqual(textsOf(off.events), ['w1 w2 w3 w4 w5 w6']);
   assert.deepEqual(
-    off.events.flatMap((event) => ('turn' in event ? [event.turn] : [])),
+    off.events.flatMap((event) => ('utterance' in event ? [event.utterance] : [])),
     [0, 0, 0, 0],
   );
   const on = await run([...sound(0.5, 2), { type: 'configure', settings: SETTINGS }, ...sound(2, 1, 1)], {
@@ -237,7 +237,7 @@ test('a new sample rate is that of the sound behind it', async () => {
   assert.deepEqual(textsOf(events), ['w1 w2', 'w1 w2']);
 });
 
-test('a turn that fails is told of, and the next is heard', async () => {
+test('an utterance that fails is told of, and the next is heard', async () => {
   let count = 0;
   const { events } = await run(sound(0.5, 1, 1, 1, 1), {
     isFree: () => false,
@@ -250,7 +250,7 @@ test('a turn that fails is told of, and the next is heard', async () => {
   const failed = events.find(({ type }) => type === 'failed');
   assert.deepEqual(failed, {
     type: 'failed',
-    turn: 0,
+    utterance: 0,
     error: { code: 'invalid_request', message: 'No such language.' },
   });
   assert.deepEqual(textsOf(events), ['w1 w2']);
@@ -267,7 +267,7 @@ test('a fault of ours ends the session', async () => {
   await assert.rejects(failing, /a fault/);
 });
 
-test('an abort ends the session in the middle of a turn', async () => {
+test('an abort ends the session in the middle of an utterance', async () => {
   const controller = new AbortController();
   const input = createChannel<Input>();
   const begun = createGate();
@@ -287,7 +287,7 @@ test('an abort ends the session in the middle of a turn', async () => {
   await assert.rejects(session, { code: 'cancelled' });
 });
 
-test('listening waits while too many turns wait for their text', async () => {
+test('listening waits while too many utterances wait for their text', async () => {
   const gate = createGate();
   let taken = 0;
   const chunks = sound(0.5, ...Array.from({ length: 80 }, (_, index) => (index % 2 === 0 ? 4 : 1)));
@@ -311,7 +311,7 @@ test('listening waits while too many turns wait for their text', async () => {
     await new Promise((resolve) => setTimeout(resolve, 50));
     return isStill;
   }, 'listening stands still');
-  // 30 s of turns may wait; each comes with a second of silence.
+  // 30 s of utterances may wait; each comes with a second of silence.
   assert.ok(taken / 10 > 30 && taken / 10 < 50, `${taken / 10} s were taken`);
   gate.open();
   const { events } = await session;

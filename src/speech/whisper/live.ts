@@ -1,7 +1,7 @@
-/** A live session of a Whisper model: its turns are heard as short recordings. */
+/** A live session of a Whisper model: its utterances are heard as short recordings. */
 import type { LiveEvent, LiveInput, ResolvedLiveSettings } from '../live.ts';
 import { runLiveSession } from '../live-session.ts';
-import type { RecogniseRequest } from '../turn-text.ts';
+import type { RecogniseRequest } from '../utterance-text.ts';
 import { createStopwatch } from './stopwatch.ts';
 import { transcribe, type WhisperModel } from './transcribe.ts';
 import type { Turns } from './turns.ts';

@@ -1,54 +1,54 @@
-/** From the turns of a live session to their texts: whole turns first, in order, and between them what is certain of the open one. */
+/** From the utterances of a live session to their texts: whole utterances first, in order, and between them what is certain of the open one. */
 import { SAMPLE_RATE } from '../audio/pcm.ts';
 import { abortError, throwIfAborted } from '../base/abort.ts';
 import { AppError, toWireError } from '../base/errors.ts';
 import { type Agreement, createAgreement } from './agreement.ts';
 import type { LiveEvent } from './live.ts';
 import type { TranscribeOptions } from './transcript.ts';
-import type { OpenTurn, Turn } from './turn-listener.ts';
+import type { OpenUtterance, Utterance } from './utterance-listener.ts';
 
 export interface RecogniseRequest {
   readonly options: TranscribeOptions;
-  /** A quick hearing of a turn that goes on. */
+  /** A quick hearing of an utterance that goes on. */
   readonly isPartial: boolean;
   /** The samples are one stretch of speech, short enough to be heard at once. */
   readonly isSpeech: boolean;
   readonly signal: AbortSignal;
 }
 
-export interface TurnTextParts {
+export interface UtteranceTextParts {
   /** Gives the text, without space around it. */
   recognise(samples: Float32Array, request: RecogniseRequest): Promise<string>;
   /** Whether a hearing would begin at once. */
   isFree(): boolean;
-  openTurn(): OpenTurn | undefined;
+  openUtterance(): OpenUtterance | undefined;
   emit(event: LiveEvent): void;
   readonly signal: AbortSignal;
   /** Milliseconds of any clock that only goes forward. */
   readonly now?: () => number;
 }
 
-/** An open turn is heard again after so much more of it, when the model is free. */
+/** An open utterance is heard again after so much more of it, when the model is free. */
 const PARTIAL_SAMPLES = SAMPLE_RATE;
-/** Sound of complete turns that may wait for its text; until then nothing more is listened to. */
+/** Sound of complete utterances that may wait for its text; until then nothing more is listened to. */
 const MAX_WAITING_SAMPLES = 30 * SAMPLE_RATE;
 
-export class TurnText {
-  readonly #parts: TurnTextParts;
-  /** Complete turns, the first under way. */
-  readonly #turns: Turn[] = [];
+export class UtteranceText {
+  readonly #parts: UtteranceTextParts;
+  /** Complete utterances, the first under way. */
+  readonly #utterances: Utterance[] = [];
   #waitingSamples = 0;
   #isOver = false;
-  /** What was said of the turn that is heard next or open; others have nothing said of them yet. */
+  /** What was said of the utterance that is heard next or open; others have nothing said of them yet. */
   #said: { readonly id: number; readonly agreement: Agreement; heardSamples: number } | undefined;
-  /** Hearing an open turn again must not take more than half of the time. */
+  /** Hearing an open utterance again must not take more than half of the time. */
   #partialAfterMs = 0;
-  /** Ends the hearing of an open turn, as its whole is to be heard. */
+  /** Ends the hearing of an open utterance, as its whole is to be heard. */
   #partial: AbortController | undefined;
   /** Wake whoever waits for a change. */
   #wakers: (() => void)[] = [];
 
-  constructor(parts: TurnTextParts) {
+  constructor(parts: UtteranceTextParts) {
     this.#parts = parts;
     const onAbort = () => {
       this.#partial?.abort();
@@ -57,21 +57,21 @@ export class TurnText {
     parts.signal.addEventListener('abort', onAbort, { once: true });
   }
 
-  add(turn: Turn): void {
-    this.#turns.push(turn);
-    this.#waitingSamples += turn.samples.length;
+  add(utterance: Utterance): void {
+    this.#utterances.push(utterance);
+    this.#waitingSamples += utterance.samples.length;
     this.#partial?.abort();
     this.notify();
   }
 
-  /** To be called when the open turn has grown, or what was said of it was dropped. */
+  /** To be called when the open utterance has grown, or what was said of it was dropped. */
   notify(): void {
     const wakers = this.#wakers;
     this.#wakers = [];
     for (const wake of wakers) wake();
   }
 
-  /** No turn follows. */
+  /** No utterance follows. */
   end(): void {
     this.#isOver = true;
     this.notify();
@@ -82,43 +82,43 @@ export class TurnText {
     while (this.#waitingSamples > MAX_WAITING_SAMPLES && !this.#parts.signal.aborted) await this.#change();
   }
 
-  /** Resolves when every turn has its text after `end`. Throws the signal's error, and what is a fault of ours. */
+  /** Resolves when every utterance has its text after `end`. Throws the signal's error, and what is a fault of ours. */
   async run(): Promise<void> {
     for (;;) {
       throwIfAborted(this.#parts.signal);
-      const [turn] = this.#turns;
-      const open = this.#parts.openTurn();
-      if (turn !== undefined) await this.#hearWhole(turn);
+      const [utterance] = this.#utterances;
+      const open = this.#parts.openUtterance();
+      if (utterance !== undefined) await this.#hearWhole(utterance);
       else if (open !== undefined && this.#isPartialDue(open)) await this.#hearPart(open);
       else if (this.#isOver) return;
       else await this.#change();
     }
   }
 
-  async #hearWhole(turn: Turn): Promise<void> {
+  async #hearWhole(utterance: Utterance): Promise<void> {
     const { recognise, emit, signal } = this.#parts;
-    const { id, samples, isSpeech, options } = turn;
+    const { id, samples, isSpeech, options } = utterance;
     try {
       const text = await recognise(samples, { options, isPartial: false, isSpeech, signal });
       const delta = this.#saidOf(id).agreement.finish(text);
-      if (delta !== '') emit({ type: 'delta', turn: id, text: delta });
-      emit({ type: 'completed', turn: id, text, seconds: samples.length / SAMPLE_RATE });
+      if (delta !== '') emit({ type: 'delta', utterance: id, text: delta });
+      emit({ type: 'completed', utterance: id, text, seconds: samples.length / SAMPLE_RATE });
     } catch (error) {
-      // What is wrong with one turn or its settings costs that turn; a fault of ours ends the session.
+      // What is wrong with one utterance or its settings costs that utterance; a fault of ours ends the session.
       if (signal.aborted || isFault(error)) throw error;
-      emit({ type: 'failed', turn: id, error: toWireError(error) });
+      emit({ type: 'failed', utterance: id, error: toWireError(error) });
     }
-    this.#turns.shift();
+    this.#utterances.shift();
     this.#waitingSamples -= samples.length;
     this.notify();
   }
 
-  #isPartialDue(open: OpenTurn): boolean {
+  #isPartialDue(open: OpenUtterance): boolean {
     const isLonger = open.length - this.#saidOf(open.id).heardSamples >= PARTIAL_SAMPLES;
     return isLonger && this.#now() >= this.#partialAfterMs && this.#parts.isFree();
   }
 
-  async #hearPart(open: OpenTurn): Promise<void> {
+  async #hearPart(open: OpenUtterance): Promise<void> {
     const { recognise, emit, signal } = this.#parts;
     const said = this.#saidOf(open.id);
     const begun = this.#now();
@@ -133,8 +133,8 @@ export class TurnText {
         signal: partial.signal,
       });
       const delta = said.agreement.hear(text);
-      const isCurrent = !partial.signal.aborted && this.#parts.openTurn()?.id === open.id;
-      if (delta !== '' && isCurrent) emit({ type: 'delta', turn: open.id, text: delta });
+      const isCurrent = !partial.signal.aborted && this.#parts.openUtterance()?.id === open.id;
+      if (delta !== '' && isCurrent) emit({ type: 'delta', utterance: open.id, text: delta });
     } catch (error) {
       if (signal.aborted) throw abortError(signal);
       if (!partial.signal.aborted && isFault(error)) throw error;

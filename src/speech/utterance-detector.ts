@@ -1,41 +1,41 @@
-/** Where turns of speech begin and end, from the probability of speech in each frame as it comes. */
+/** Where utterances of speech begin and end, from the probability of speech in each frame as it comes. */
 import { HYSTERESIS, QUIET_FRAMES, quietest } from './voice-activity.ts';
 
-export interface TurnSettings {
+export interface DetectionSettings {
   /** Speech begins above this probability, 0 to 1. */
   readonly threshold: number;
-  /** Sound before the first speech that belongs to the turn. */
+  /** Sound before the first speech that belongs to the utterance. */
   readonly prefixMs: number;
-  /** The turn ends after so long a silence. */
+  /** The utterance ends after so long a silence. */
   readonly silenceMs: number;
 }
 
 /** OpenAI's defaults of server_vad. */
-export const DEFAULT_TURNS: TurnSettings = { threshold: 0.5, prefixMs: 300, silenceMs: 500 };
+export const DEFAULT_DETECTION: DetectionSettings = { threshold: 0.5, prefixMs: 300, silenceMs: 500 };
 
 /** Frames counted from the detector's first. */
-export type TurnChange =
+export type UtteranceChange =
   | { readonly type: 'started'; readonly frame: number }
   /** Speech ended before `speechEnd`, and the silence was long enough before `frame`. */
   | { readonly type: 'stopped'; readonly speechEnd: number; readonly frame: number }
-  /** The turn is too long: it ends before `frame`, and another begins there. */
+  /** The utterance is too long: it ends before `frame`, and another begins there. */
   | { readonly type: 'cut'; readonly frame: number };
 
-export interface TurnDetector {
+export interface UtteranceDetector {
   /** Takes the next frame's probability. */
-  hear(probability: number): TurnChange | undefined;
-  /** The turn is over, whatever comes; the next frame may begin another. */
+  hear(probability: number): UtteranceChange | undefined;
+  /** The utterance is over, whatever comes; the next frame may begin another. */
   end(): void;
-  /** A turn that is open goes on under the new settings. */
-  configure(settings: TurnSettings): void;
+  /** An utterance that is open goes on under the new settings. */
+  configure(settings: DetectionSettings): void;
 }
 
-export interface TurnClock {
+export interface UtteranceClock {
   readonly frameMs: number;
-  readonly maxTurnMs: number;
+  readonly maxUtteranceMs: number;
 }
 
-/** A click or a cough is shorter: so many frames of speech, 96 ms, are waited for before a turn is announced. */
+/** A click or a cough is shorter: so many frames of speech, 96 ms, are waited for before an utterance is announced. */
 export const START_FRAMES = 3;
 /** The threshold of silence, where the threshold of speech leaves no room for the usual distance. */
 const LOWEST_SILENCE = 0.01;
@@ -45,17 +45,20 @@ const LOWEST_SILENCE = 0.01;
  *   speaking -> quiet        silence for long enough, or `end`
  *   speaking -> speaking     too long: cut where it is quietest in the second half
  */
-export function createTurnDetector(settings: TurnSettings, clock: TurnClock): TurnDetector {
+export function createUtteranceDetector(
+  settings: DetectionSettings,
+  clock: UtteranceClock,
+): UtteranceDetector {
   let current = settings;
-  const maxFrames = Math.floor(clock.maxTurnMs / clock.frameMs);
+  const maxFrames = Math.floor(clock.maxUtteranceMs / clock.frameMs);
   let frame = 0;
-  /** First frame of the turn, or of what may become one. */
+  /** First frame of the utterance, or of what may become one. */
   let start: number | undefined;
   let isSpeaking = false;
   let speechFrames = 0;
-  /** First frame of the silence that may end the turn. */
+  /** First frame of the silence that may end the utterance. */
   let silence: number | undefined;
-  /** Of the turn's frames, from `start`. */
+  /** Of the utterance's frames, from `start`. */
   let probabilities: number[] = [];
 
   function end(): void {
@@ -66,20 +69,20 @@ export function createTurnDetector(settings: TurnSettings, clock: TurnClock): Tu
     probabilities = [];
   }
 
-  function stop(): TurnChange {
+  function stop(): UtteranceChange {
     const speechEnd = silence!;
     end();
     return { type: 'stopped', speechEnd, frame };
   }
 
-  function begin(): TurnChange | undefined {
+  function begin(): UtteranceChange | undefined {
     if (silence !== undefined) end();
     if (start === undefined || isSpeaking || speechFrames < START_FRAMES) return undefined;
     isSpeaking = true;
     return { type: 'started', frame: start };
   }
 
-  function goOn(): TurnChange | undefined {
+  function goOn(): UtteranceChange | undefined {
     if (silence !== undefined && (frame - silence) * clock.frameMs >= current.silenceMs) return stop();
     // A place can only be judged with the frames behind it.
     if (frame - start! <= maxFrames + QUIET_FRAMES) return undefined;
