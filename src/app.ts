@@ -1,4 +1,5 @@
 /** The composition root: makes every room from the configuration and hands each what it needs of the others. */
+import { join } from 'node:path';
 import type { Logger } from './base/logger.ts';
 import { type Environment, proxySettings } from './config/environment.ts';
 import type { Config } from './config/schema.ts';
@@ -76,7 +77,7 @@ function childEnvironment(env: Environment): Environment {
   );
 }
 
-function speechDefaults({ models, speech, audio, offline }: Config): SpeechDefaults {
+function speechDefaults({ home, models, speech, audio, offline }: Config): SpeechDefaults {
   return {
     model: models.speech,
     computeType: models.computeType,
@@ -86,6 +87,7 @@ function speechDefaults({ models, speech, audio, offline }: Config): SpeechDefau
       ffmpeg: audio.ffmpeg,
       timeoutMs: audio.decodeTimeoutSeconds * 1000,
       memoryBytes: audio.memoryBytes,
+      directory: join(home, 'uploads'),
     },
     options: {
       ...(speech.language === null ? {} : { language: speech.language }),

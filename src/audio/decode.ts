@@ -16,7 +16,7 @@ export interface DecodeOptions extends DecodeLimits {
  * Any audio file as mono 16 kHz. A WAVE file of that rate is read here; everything else is decoded by a child process,
  * as the bytes are untrusted: by ffmpeg, or without it by WebAssembly decoders for the common formats.
  *
- * Throws `not_found`, `unsupported_audio`, `audio_too_short`, `audio_too_long`, `timeout`, `cancelled` or
+ * Throws `not_found`, `unsupported_audio`, `audio_too_short`, `audio_too_long`, `disk_full`, `timeout`, `cancelled` or
  * `invalid_config`.
  */
 export async function decodeAudio(path: string, options: DecodeOptions): Promise<Pcm> {
@@ -37,10 +37,14 @@ export async function decodeAudio(path: string, options: DecodeOptions): Promise
 
 async function decodeWav(file: AudioFile, header: WavHeader, limits: DecodeLimits): Promise<Pcm> {
   const collector = new PcmCollector(limits);
-  for await (const { samples } of readWavSamples(file, header, limits.signal)) {
-    collector.add(new Uint8Array(samples.buffer, samples.byteOffset, samples.byteLength));
+  try {
+    for await (const { samples } of readWavSamples(file, header, limits.signal)) {
+      collector.add(new Uint8Array(samples.buffer, samples.byteOffset, samples.byteLength));
+    }
+    return collector.finish();
+  } finally {
+    collector.discard();
   }
-  return collector.finish();
 }
 
 /** Node reserves more than a gigabyte of address space before it does anything. */

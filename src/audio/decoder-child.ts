@@ -26,7 +26,7 @@ export interface DecoderExit {
   readonly lines: readonly string[];
   /** Seconds of audio that were received. */
   readonly seconds: number;
-  /** What was received; throws `audio_too_short`. */
+  /** What was received, if the program ended well; throws `audio_too_short`. */
   pcm(): Pcm;
 }
 
@@ -75,7 +75,11 @@ export async function runDecoder(command: DecoderCommand, limits: DecodeLimits):
     const exit = await ended(child);
     splitter.end();
     if (failure !== undefined) throw failure;
+    if (exit.code !== 0) collector.discard();
     return { ...exit, lines, seconds: collector.seconds, pcm: () => collector.finish() };
+  } catch (error) {
+    collector.discard();
+    throw error;
   } finally {
     clearTimeout(timer);
     limits.signal.removeEventListener('abort', onAbort);

@@ -1,3 +1,5 @@
+import type { Sound } from './sound.ts';
+
 /** What every speech model hears. */
 export const SAMPLE_RATE = 16_000;
 
@@ -9,9 +11,8 @@ export const MAX_SOURCE_RATE = 768_000;
 export const MIN_DURATION_SECONDS = 0.1;
 
 export interface Pcm {
-  /** Mono, 16 kHz, every value finite and within -1 to 1. */
-  readonly samples: Float32Array<ArrayBuffer>;
-  readonly sampleRate: typeof SAMPLE_RATE;
+  /** To be closed by whoever has asked for it. */
+  readonly sound: Sound;
   readonly durationSeconds: number;
 }
 
@@ -29,6 +30,8 @@ export interface DecodeLimits {
   readonly timeoutMs: number;
   /** Address space of a decoding process; Linux only, as macOS does not enforce it. */
   readonly memoryBytes: number;
+  /** Private directory for the samples of a long recording. */
+  readonly directory: string;
   /** Called with the seconds of audio decoded so far. */
   readonly onProgress?: (decodedSeconds: number) => void;
 }

@@ -2,6 +2,7 @@
  * Silero VAD's sequence model on ONNX Runtime: the probability of speech in each 32 ms of 16 kHz audio
  * (snakers4/silero-vad, sequence_vad.py). A frame is 512 samples with the 64 before them as context.
  */
+import type { Sound } from '../audio/sound.ts';
 import { type OnnxSession, type OnnxTensor, openOnnxSession } from '../backends/onnx.ts';
 import { throwIfAborted } from '../base/abort.ts';
 
@@ -12,8 +13,8 @@ const STATE_SIZE = 128;
 const BLOCK_FRAMES = 512;
 
 export interface SpeechDetector {
-  /** One probability for each started frame of `samples`, in blocks as they are computed. */
-  probabilities(samples: Float32Array, signal: AbortSignal): AsyncGenerator<Float32Array>;
+  /** One probability for each started frame of `sound`, in blocks as they are computed. */
+  probabilities(sound: Sound, signal: AbortSignal): AsyncGenerator<Float32Array>;
   /** Begins to hear a recording that comes bit by bit; the result does not depend on how it is cut. */
   listen(): SpeechListener;
   close(): Promise<void>;
@@ -30,15 +31,13 @@ export interface SpeechListener {
 export async function openSilero(path: string): Promise<SpeechDetector> {
   const session = await openOnnxSession(path, { threads: 1 });
   return {
-    async *probabilities(samples, signal) {
+    async *probabilities(sound, signal) {
       const listener = createListener(session);
       const blockSamples = BLOCK_FRAMES * VAD_FRAME_SAMPLES;
-      for (let first = 0; first < samples.length; first += blockSamples) {
+      for (let first = 0; first < sound.length; first += blockSamples) {
         throwIfAborted(signal);
-        const block = samples.subarray(first, first + blockSamples);
-        yield first + blockSamples < samples.length
-          ? await listener.push(block)
-          : await listener.finish(block);
+        const block = sound.read(first, first + blockSamples);
+        yield first + blockSamples < sound.length ? await listener.push(block) : await listener.finish(block);
       }
     },
     listen: () => createListener(session),

@@ -1,12 +1,12 @@
 /** Recordings made of others, or of formulas. All are 16 kHz mono. */
 import { decodeAudio } from '../../src/audio/decode.ts';
-import { decodeOptions } from '../../test/support/audio.ts';
+import { samplesOf as allSamples, decodeOptions } from '../../test/support/audio.ts';
 import { wavFile } from '../../test/support/wav.ts';
 
 export const SAMPLE_RATE = 16_000;
 
 export async function samplesOf(path: string): Promise<Float32Array> {
-  return (await decodeAudio(path, decodeOptions())).samples;
+  return allSamples(await decodeAudio(path, decodeOptions()));
 }
 
 export interface Joined {

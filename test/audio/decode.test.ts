@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import test from 'node:test';
 import { decodeAudio } from '../../src/audio/decode.ts';
 import { findFfmpeg } from '../../src/audio/ffmpeg.ts';
-import { decodeOptions, fixture, makeWithFfmpeg, withoutFfmpeg } from '../support/audio.ts';
+import { decodeOptions, fixture, makeWithFfmpeg, samplesOf, withoutFfmpeg } from '../support/audio.ts';
 import { childProcessIds, eventually } from '../support/processes.ts';
 import { fitSine } from '../support/signal.ts';
 import { temporaryFile, temporaryFolder } from '../support/temporary.ts';
@@ -32,13 +32,13 @@ for (const { ffmpeg, way, skip } of paths) {
       const pcm = await decodeAudio(fixture(name), decodeOptions({ ffmpeg, onProgress }));
       assert.ok(Math.abs(pcm.durationSeconds - 1) < 0.004, `${pcm.durationSeconds} s`);
       assert.equal(progress.at(-1), pcm.durationSeconds);
-      assertSine(pcm.samples);
+      assertSine(samplesOf(pcm));
     });
   }
 
   test(`the name of a file says nothing about its format ${way}`, { skip }, async (context) => {
     const path = await temporaryFile(context, 'recording.wav', readFileSync(fixture('sine-440.mp3')));
-    assertSine((await decodeAudio(path, decodeOptions({ ffmpeg }))).samples);
+    assertSine(samplesOf(await decodeAudio(path, decodeOptions({ ffmpeg }))));
   });
 
   test(`an MP3 that breaks off gives what there is ${way}`, { skip }, async (context) => {
@@ -155,7 +155,7 @@ test('audio behind a large ID3 tag is found', async (context) => {
   ]);
   for (const name of ['sine-440.mp3', 'sine-440.flac']) {
     const path = await temporaryFile(context, name, Buffer.concat([tag, readFileSync(fixture(name))]));
-    assertSine((await decodeAudio(path, decodeOptions())).samples);
+    assertSine(samplesOf(await decodeAudio(path, decodeOptions())));
   }
 });
 
@@ -190,7 +190,7 @@ test('ffmpeg reads the containers that are not built in', { skip }, async (conte
   ]) {
     const path = join(folder, name);
     makeWithFfmpeg(['-i', fixture('sine-440.flac'), path]);
-    assertSine((await decodeAudio(path, decodeOptions({ ffmpeg: 'auto' }))).samples);
+    assertSine(samplesOf(await decodeAudio(path, decodeOptions({ ffmpeg: 'auto' }))));
   }
 });
 
@@ -200,7 +200,7 @@ test('of a video its sound is heard; a silent video is refused', { skip }, async
   makeWithFfmpeg([...picture, '-i', fixture('sine-440.flac'), join(folder, 'sound.mp4')]);
   makeWithFfmpeg([...picture, join(folder, 'silent.mp4')]);
   const options = decodeOptions({ ffmpeg: 'auto' });
-  assertSine((await decodeAudio(join(folder, 'sound.mp4'), options)).samples);
+  assertSine(samplesOf(await decodeAudio(join(folder, 'sound.mp4'), options)));
   await assert.rejects(decodeAudio(join(folder, 'silent.mp4'), options), {
     code: 'unsupported_audio',
     message: /no audio stream/,
@@ -212,7 +212,7 @@ test('ffmpeg mixes equal channels without changing their level', { skip }, async
   const frames = Float64Array.from({ length: tone.length * 2 }, (_, index) => tone[index >> 1]!);
   const content = wavFile(frames, { sampleRate: 48_000, channels: 2, encoding: 'f32' });
   const path = await temporaryFile(context, 'stereo.wav', content);
-  const { samples } = await decodeAudio(path, decodeOptions({ ffmpeg: 'auto' }));
+  const samples = samplesOf(await decodeAudio(path, decodeOptions({ ffmpeg: 'auto' })));
   const fit = fitSine(samples, { frequency: 440, rate: 16_000, edge: 1600 });
   assert.ok(Math.abs(fit.amplitude - 0.5) < 1e-4, String(fit.amplitude));
 });

@@ -1,6 +1,9 @@
 import { execFileSync } from 'node:child_process';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { DecodeOptions } from '../../src/audio/decode.ts';
+import type { Pcm } from '../../src/audio/pcm.ts';
 
 /** Limits no test meets by accident; memory as in the product's defaults. */
 export function decodeOptions(changes: Partial<DecodeOptions> = {}): DecodeOptions {
@@ -10,8 +13,16 @@ export function decodeOptions(changes: Partial<DecodeOptions> = {}): DecodeOptio
     maxDurationSeconds: 4 * 3600,
     timeoutMs: 60_000,
     memoryBytes: 1.5 * 2 ** 30,
+    directory: join(tmpdir(), 'percept-test-sounds'),
     ...changes,
   };
+}
+
+/** All of it, at once. */
+export function samplesOf({ sound }: Pcm): Float32Array {
+  const samples = sound.read(0, sound.length);
+  sound.close();
+  return samples;
 }
 
 /** The path of a committed file; tests run from dist/test/. */

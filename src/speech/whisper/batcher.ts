@@ -2,6 +2,7 @@
  * One model's windows, whichever transcription they belong to: those of one shape are encoded and decoded as a batch, and
  * transcriptions take turns. A window's text never depends on the others in its batch.
  */
+import type { Sound } from '../../audio/sound.ts';
 import type { EncodedWindows, WhisperBackend } from '../../backends/contract.ts';
 import { abortError } from '../../base/abort.ts';
 import type { SpeechTask } from '../transcript.ts';
@@ -26,7 +27,7 @@ export interface Recogniser {
 
 /** One transcription, as the batcher sees it. */
 export interface Listener {
-  readonly samples: Float32Array;
+  readonly sound: Sound;
   readonly task: SpeechTask;
   readonly batchSize: number;
   /** The times of tokens are wanted, too. */
@@ -218,7 +219,7 @@ async function encode(jobs: readonly Job[], { backend, frontEnd }: Recogniser): 
   const mel = new Float32Array(jobs.length * size);
   await timed('features', jobs, async () => {
     for (const [place, { owner, window }] of jobs.entries()) {
-      const samples = owner.samples.subarray(window.start, window.end);
+      const samples = owner.sound.read(window.start, window.end);
       mel.set(frontEnd.features(samples, frames), place * size);
     }
   });

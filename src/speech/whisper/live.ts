@@ -1,4 +1,5 @@
 /** A live session of a Whisper model: its utterances are heard as short recordings. */
+import { soundOf } from '../../audio/sound.ts';
 import type { LiveEvent, LiveInput, ResolvedLiveSettings } from '../live.ts';
 import { runLiveSession } from '../live-session.ts';
 import type { RecogniseRequest } from '../utterance-text.ts';
@@ -36,7 +37,7 @@ async function recognise(
   samples: Float32Array,
   { options, isPartial, isSpeech, signal }: RecogniseRequest,
 ): Promise<string> {
-  const { text } = await transcribe(samples, model, {
+  const { text } = await transcribe(soundOf(samples), model, {
     options: {
       ...options,
       // What is speech already is one window, and not to be cut again.

@@ -34,6 +34,7 @@ export interface TranscribeInput {
     readonly ffmpeg: string;
     readonly timeoutMs: number;
     readonly memoryBytes: number;
+    readonly directory: string;
   };
 }
 
@@ -100,5 +101,9 @@ async function transcribeFile(
   const pcm = await stopwatch.measureAsync('decodeAudio', () =>
     decodeAudio(input.path, { ...input.audio, maxDurationSeconds, signal }),
   );
-  return transcribe(pcm.samples, model, { options: input.options, stopwatch, signal, emit });
+  try {
+    return await transcribe(pcm.sound, model, { options: input.options, stopwatch, signal, emit });
+  } finally {
+    pcm.sound.close();
+  }
 }

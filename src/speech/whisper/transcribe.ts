@@ -1,4 +1,5 @@
-/** From samples to a transcript: speech spans, windows, language, text in batches, segments in order. */
+/** From sound to a transcript: speech spans, windows, language, text in batches, segments in order. */
+import type { Sound } from '../../audio/sound.ts';
 import { type SpeechDetector, VAD_FRAME_SAMPLES } from '../silero.ts';
 import type { Segment, TranscribeEvent, TranscribeOptions, Transcript } from '../transcript.ts';
 import { type Span, speechSpans } from '../voice-activity.ts';
@@ -33,12 +34,12 @@ const UNRELIABLE_TEMPERATURE = 0.5;
 
 /** Throws `invalid_request` for a language or task the model lacks, and the signal's error when it fires. */
 export async function transcribe(
-  samples: Float32Array,
+  sound: Sound,
   model: WhisperModel,
   context: TranscribeContext,
 ): Promise<Transcript> {
   const { options, stopwatch, emit } = context;
-  const durationSeconds = samples.length / SAMPLE_RATE;
+  const durationSeconds = sound.length / SAMPLE_RATE;
   checkLanguageAndTask(model.recogniser.tokens, {
     language: options.language,
     task: options.task,
@@ -46,8 +47,8 @@ export async function transcribe(
   });
   emit({ type: 'started', durationSeconds });
 
-  const run = new Run(samples, model, context);
-  if (options.vad.enabled) await run.windows(findSpeech(samples, model.detector, context));
+  const run = new Run(sound, model, context);
+  if (options.vad.enabled) await run.windows(findSpeech(sound, model.detector, context));
   else await run.consecutive();
 
   emit({ type: 'progress', doneSeconds: durationSeconds });
@@ -62,19 +63,19 @@ export async function transcribe(
       .join('')
       .trim(),
     segments: run.segments,
-    speechRatio: samples.length === 0 ? 0 : run.speechSamples / samples.length,
+    speechRatio: sound.length === 0 ? 0 : run.speechSamples / sound.length,
     timings: stopwatch.read(),
   };
 }
 
 /** Listens only as far ahead as the spans that are asked for need. */
 function findSpeech(
-  samples: Float32Array,
+  sound: Sound,
   detector: SpeechDetector,
   { options, stopwatch, signal }: TranscribeContext,
 ): AsyncGenerator<Span> {
-  const clock = { frameSamples: VAD_FRAME_SAMPLES, sampleRate: SAMPLE_RATE, totalSamples: samples.length };
-  const blocks = stopwatch.measureEach('voiceActivity', detector.probabilities(samples, signal));
+  const clock = { frameSamples: VAD_FRAME_SAMPLES, sampleRate: SAMPLE_RATE, totalSamples: sound.length };
+  const blocks = stopwatch.measureEach('voiceActivity', detector.probabilities(sound, signal));
   return speechSpans(blocks, clock, options.vad);
 }
 
@@ -96,13 +97,13 @@ class Run {
   readonly #pending: Pending[] = [];
   #isLanguageTold = false;
 
-  constructor(samples: Float32Array, model: WhisperModel, context: TranscribeContext) {
+  constructor(sound: Sound, model: WhisperModel, context: TranscribeContext) {
     this.#model = model;
     this.#context = context;
     const { stopwatch, signal, options } = context;
     const { language, prompt, task, batchSize, wordTimestamps } = options;
     this.listener = {
-      samples,
+      sound,
       task,
       batchSize,
       wordTimestamps,
@@ -134,7 +135,7 @@ class Run {
 
   /** Without VAD: windows of 30 s from the beginning to the end; each begins where the text before says that it ended. */
   async consecutive(): Promise<void> {
-    const { length } = this.listener.samples;
+    const { length } = this.listener.sound;
     this.speechSamples = length;
     let start = 0;
     while (start < length) {
@@ -194,7 +195,7 @@ class Run {
       tokenizer,
       // A translation is in English, whatever was spoken.
       language: options.task === 'translate' ? 'en' : this.listener.language!.code,
-      durationSeconds: this.listener.samples.length / SAMPLE_RATE,
+      durationSeconds: this.listener.sound.length / SAMPLE_RATE,
       spokenUntilSeconds: this.segments.at(-1)?.endSeconds ?? 0,
     });
     for (const found of segments) {
