@@ -32,6 +32,8 @@ export interface Conditions {
   readonly rounds: number;
   /** Before the counted ones. */
   readonly warmUpRounds: number;
+  /** All recordings are asked for at once; each then counts its share of the time until the last has come. */
+  readonly isTogether: boolean;
   /** The contender that the ratios are to. */
   readonly baseline: string;
 }
@@ -44,14 +46,24 @@ export async function compare(
 ): Promise<void> {
   const results: Results[] = contenders.map(({ name }) => ({ name, heard: recordings.map(() => []) }));
   for (let round = -conditions.warmUpRounds; round < conditions.rounds; round += 1) {
-    for (const [index, { path }] of recordings.entries()) {
+    for (const group of conditions.isTogether ? [recordings] : recordings.map((one) => [one])) {
       for (const [place, contender] of contenders.entries()) {
-        const heard = await contender.hear(path);
-        if (round >= 0) results[place]!.heard[index]!.push(heard);
+        const heard = await hearTogether(contender, group);
+        if (round < 0) continue;
+        heard.forEach((one, index) => {
+          results[place]!.heard[recordings.indexOf(group[index]!)]!.push(one);
+        });
       }
     }
   }
   report(results, recordings, conditions);
+}
+
+async function hearTogether(contender: Contender, recordings: readonly Recording[]): Promise<Heard[]> {
+  const begun = performance.now();
+  const heard = await Promise.all(recordings.map(({ path }) => contender.hear(path)));
+  const seconds = (performance.now() - begun) / 1000 / recordings.length;
+  return heard.map((one) => ({ ...one, seconds }));
 }
 
 function report(

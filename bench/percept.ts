@@ -11,8 +11,8 @@ import type { Heard, Recording } from './measure.ts';
 export interface Percept {
   /** The directory of the checkpoint, to give to a peer. */
   readonly weights: string;
-  /** A whole request to a loaded model, from the path of the file to the transcript, through its processes. */
-  transcribe(path: string, request: { readonly beamSize: number }): Promise<Heard>;
+  /** A whole request to a loaded model, from the path of the file to the transcript, through its processes. No beam: the default. */
+  transcribe(path: string, request: { readonly beamSize: number | undefined }): Promise<Heard>;
   /** The recordings of the demo. */
   librivox(): Promise<readonly Recording[]>;
   close(): Promise<void>;

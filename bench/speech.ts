@@ -1,15 +1,16 @@
 /**
  * Percept beside faster-whisper: the same weights at int8, the same threads, the same files.
  *
- *     node dist/bench/speech.js --python VENV/bin/python [--model whisper-base] [--rounds 5] [--threads 2] [--minutes 10] [FILE=REFERENCE ...]
+ *     node dist/bench/speech.js --python VENV/bin/python [--model whisper-base] [--rounds 5] [--threads 2] [--together 8 | --minutes 10] [FILE=REFERENCE ...]
  *
- * Without --minutes: the five recordings of the demo and what is named, one at a time. With --minutes: those joined to one long recording.
+ * The five recordings of the demo and what is named, one at a time; or with --together so many of them at once; or with --minutes joined to
+ * one long recording, each time at another speed, loudness and noise, so that nothing is said twice in the same way.
  */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { joined, samplesOf, wav } from '../test-models/support/recordings.ts';
+import { joined, SAMPLE_RATE, samplesOf, wav, whiteNoise } from '../test-models/support/recordings.ts';
 import { startFasterWhisper } from './faster-whisper.ts';
 import { type Contender, compare, type Recording } from './measure.ts';
 import { startPercept } from './percept.ts';
@@ -23,6 +24,7 @@ const { values, positionals } = parseArgs({
     model: { type: 'string', default: 'whisper-base' },
     rounds: { type: 'string', default: '5' },
     threads: { type: 'string', default: '2' },
+    together: { type: 'string' },
     minutes: { type: 'string' },
   },
 });
@@ -40,11 +42,11 @@ const folder = await mkdtemp(join(tmpdir(), 'percept-bench-'));
 try {
   const short = [...(await percept.librivox()), ...positionals.map(named)];
   const isLong = values.minutes !== undefined;
-  const recordings = isLong ? [await longRecording(short, Number(values.minutes))] : short;
-  await compare(contenders(isLong), recordings, {
-    title: `${values.model}, ${isLong ? `one recording of ${values.minutes} minutes` : `${short.length} short recordings (${short.map(({ path }) => basename(path).slice(-8, -4)).join(' ')})`}, ${threads} threads`,
+  await compare(contenders(isLong), await chosen(short), {
+    title: `${values.model}, ${title(short.length)}, ${threads} threads`,
     rounds: Number(values.rounds),
     warmUpRounds: isLong ? 0 : 1,
+    isTogether: values.together !== undefined,
     baseline: 'faster-whisper, beam 5',
   });
 } finally {
@@ -53,9 +55,21 @@ try {
   await percept.close();
 }
 
+function title(count: number): string {
+  if (values.minutes !== undefined) return `one recording of ${values.minutes} minutes`;
+  if (values.together !== undefined) return `${values.together} short recordings at once`;
+  return `${count} short recordings, one at a time`;
+}
+
+async function chosen(short: readonly Recording[]): Promise<readonly Recording[]> {
+  if (values.minutes !== undefined) return [await longRecording(short, Number(values.minutes))];
+  if (values.together === undefined) return short;
+  return Array.from({ length: Number(values.together) }, (_, index) => ({ ...short[index % short.length]! }));
+}
+
 /** Each at its default and at a beam of one; for a long recording also the peer's batched pipeline. */
 function contenders(isLong: boolean): Contender[] {
-  const ours = (name: string, beamSize: number) => ({
+  const ours = (name: string, beamSize?: number) => ({
     name,
     hear: (path: string) => percept.transcribe(path, { beamSize }),
   });
@@ -64,7 +78,8 @@ function contenders(isLong: boolean): Contender[] {
     hear: (path: string) => peer.transcribe(path, { beamSize, batchSize, isLong }),
   });
   return [
-    ours('Percept, default (beam 5)', 5),
+    ours('Percept, default'),
+    ours('Percept, beam 5', 5),
     ours('Percept, greedy', 1),
     theirs('faster-whisper, beam 5', 5),
     theirs('faster-whisper, beam 1', 1),
@@ -73,29 +88,41 @@ function contenders(isLong: boolean): Contender[] {
   ];
 }
 
-/** The recordings again and again, in another order each time, until it is long enough. */
+/** The recordings again and again, in another order each time and never twice alike, until it is long enough. */
 async function longRecording(short: readonly Recording[], minutes: number): Promise<Recording> {
   const parts = await Promise.all(
     short.map(async ({ path, reference }) => ({ samples: await samplesOf(path), reference })),
   );
   const order: typeof parts = [];
   let samples = 0;
-  for (let turn = 0; samples < minutes * 60 * 16_000; turn += 1) {
+  for (let turn = 0; samples < minutes * 60 * SAMPLE_RATE; turn += 1) {
     const part = parts[(turn * 2 + Math.floor(turn / parts.length)) % parts.length]!;
-    order.push(part);
-    samples += part.samples.length + GAP_SECONDS * 16_000;
+    order.push({ reference: part.reference, samples: varied(part.samples, turn) });
+    samples += order.at(-1)!.samples.length + GAP_SECONDS * SAMPLE_RATE;
   }
   const path = join(folder, 'long.wav');
-  await writeFile(
-    path,
-    wav(
-      joined(
-        order.map((part) => part.samples),
-        GAP_SECONDS,
-      ).samples,
-    ),
+  const { samples: all } = joined(
+    order.map((part) => part.samples),
+    GAP_SECONDS,
   );
+  await writeFile(path, wav(all));
   return { path, reference: order.map(({ reference }) => reference).join(' ') };
+}
+
+const SPEEDS = [1, 0.94, 1.06, 0.97, 1.03, 0.9, 1.1];
+const GAINS = [1, 0.6, 0.3];
+const NOISES = [0, 0.001, 0.003, 0.008];
+
+/** The lists have no common length, so that 84 turns differ. */
+function varied(samples: Float32Array, turn: number): Float32Array {
+  const [speed, gain] = [SPEEDS[turn % SPEEDS.length]!, GAINS[turn % GAINS.length]!];
+  const length = Math.floor((samples.length - 1) / speed);
+  const noise = whiteNoise(length / SAMPLE_RATE, NOISES[turn % NOISES.length]!);
+  return Float32Array.from({ length }, (_, index) => {
+    const at = Math.floor(index * speed);
+    const share = index * speed - at;
+    return gain * (samples[at]! * (1 - share) + samples[at + 1]! * share) + (noise[index] ?? 0);
+  });
 }
 
 function named(pair: string): Recording {

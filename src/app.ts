@@ -92,6 +92,7 @@ function speechDefaults({ models, speech, audio, offline }: Config): SpeechDefau
       ...(speech.prompt === null ? {} : { prompt: speech.prompt }),
       temperatures: speech.temperatures,
       beamSize: speech.beamSize,
+      beamBelowLogprob: speech.beamBelowLogprob,
       conditionOnPreviousText: speech.conditionOnPreviousText,
       compressionRatioThreshold: speech.compressionRatioThreshold,
       logprobThreshold: speech.logprobThreshold,

@@ -69,6 +69,25 @@ test('--json writes one object a line, errors among them', { skip }, async (t) =
   assert.match(String(second!['text']), /^He was not/);
 });
 
+test('--word-timestamps adds words to JSON and leaves subtitles as they are', { skip }, async () => {
+  const run = async (...options: string[]) => {
+    const { code, stdout, stderr } = await percept(['transcribe', short, ...options]);
+    assert.equal(code, 0, stderr);
+    return stdout;
+  };
+  for (const format of [['--json'], ['--format', 'json']]) {
+    const found = JSON.parse(await run(...format, '--word-timestamps')) as {
+      text: string;
+      segments: object[];
+      words: { word: string }[];
+    };
+    assert.equal(found.segments.length, 1);
+    assert.equal(found.words.map(({ word }) => word).join(' '), found.text.replace('-', ' -'));
+    assert.ok(!('words' in (JSON.parse(await run(...format)) as object)));
+  }
+  assert.equal(await run('--format', 'srt', '--word-timestamps'), await run('--format', 'srt'));
+});
+
 test('every format is written', { skip }, async () => {
   const formats = { srt: /^1\n00:00:00,000 --> /, vtt: /^WEBVTT\n\n00:00:00\.000 --> /, json: /^\{/ };
   for (const [format, expected] of Object.entries(formats)) {
@@ -92,6 +111,9 @@ test('a running server gives the same answers, with its key', { skip }, async (t
   assert.equal(partly.code, 1);
   assert.match(partly.stdout, /^He was not/);
   assert.match(partly.stderr, /bad\.mp3/);
+  const words = ['--json', '--word-timestamps', short];
+  const [there, here] = [await percept([...remote, ...words]), await percept(['transcribe', ...words])];
+  assert.deepEqual(JSON.parse(there.stdout), JSON.parse(here.stdout));
   const refused = await percept(['transcribe', '--server', service.url, short]);
   assert.equal(refused.code, 1);
   assert.match(refused.stderr, /key/);
@@ -101,6 +123,13 @@ test('a server that is not there is named', { skip }, async () => {
   const { code, stderr } = await percept(['transcribe', '--server', 'http://127.0.0.1:9', short]);
   assert.equal(code, 1);
   assert.match(stderr, /No server answers at http:\/\/127\.0\.0\.1:9/);
+});
+
+test('word times of a translation are refused before a server is asked', { skip }, async () => {
+  const remote = ['--server', 'http://127.0.0.1:9', '--translate', '--word-timestamps', '--json'];
+  const { code, stderr } = await percept(['transcribe', ...remote, short]);
+  assert.equal(code, 2);
+  assert.match(stderr, /leave --word-timestamps or --server out/);
 });
 
 test('what is asked wrongly ends with exit code 2 and does nothing', { skip }, async () => {

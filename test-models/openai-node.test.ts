@@ -64,6 +64,19 @@ test('passes on every field that it knows', { skip }, async () => {
   assertHeard(text);
 });
 
+test('gives the times of words', { skip }, async () => {
+  const ask = { file: speech(), model: SDK_MODEL, response_format: 'verbose_json' } as const;
+  const found = await client().audio.transcriptions.create({ ...ask, timestamp_granularities: ['word'] });
+  assert.equal(found.segments, undefined);
+  assert.equal(found.words!.map(({ word }) => word).join(' '), found.text);
+  const times = found.words!.flatMap(({ start, end }) => [start, end]);
+  assert.deepEqual(
+    times,
+    times.toSorted((a, b) => a - b),
+  );
+  assert.ok(times[0]! >= 0 && times.at(-1)! > 6 && times.at(-1)! <= found.duration);
+});
+
 test('translates', { skip }, async () => {
   const { translations } = client().audio;
   assertHeard((await translations.create({ file: speech(), model: 'whisper-1' })).text);

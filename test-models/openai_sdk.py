@@ -64,6 +64,18 @@ def transcribes_verbose_json():
     equal(verbose.usage.type, "duration")
 
 
+def gives_the_times_of_words():
+    verbose = create("verbose_json", timestamp_granularities=["word"])
+    equal(verbose.segments, None)
+    equal(words(" ".join(word.word for word in verbose.words)), words(WORDS))
+    times = [time for word in verbose.words for time in (word.start, word.end)]
+    equal(times, sorted(times))
+    assert 0 <= times[0] and times[-1] <= verbose.duration
+    both = create("verbose_json", timestamp_granularities=["segment", "word"])
+    equal(both.words, verbose.words)
+    assert len(both.segments) > 0
+
+
 def passes_on_every_field():
     strategy = {"type": "server_vad", "threshold": 0.5, "prefix_padding_ms": 300, "silence_duration_ms": 500}
     fields = {"language": "en", "prompt": "Sense and Sensibility", "temperature": 0, "chunking_strategy": strategy}
@@ -164,6 +176,7 @@ CHECKS = [
     transcribes_json,
     transcribes_text,
     transcribes_verbose_json,
+    gives_the_times_of_words,
     passes_on_every_field,
     srt_parses,
     vtt_parses,

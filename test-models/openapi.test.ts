@@ -14,6 +14,7 @@ const [recording] = skip === false ? await librivox() : [];
 const schemas = skipDescribed === false ? await openaiSchemas() : undefined;
 const service = serviceOfFile(skip);
 
+const WORDS = { response_format: 'verbose_json', 'timestamp_granularities[]': ['segment', 'word'] } as const;
 const ANSWERS: readonly { schema: string; ask(): Promise<Response> }[] = [
   {
     schema: 'CreateTranscriptionResponseJson',
@@ -22,6 +23,10 @@ const ANSWERS: readonly { schema: string; ask(): Promise<Response> }[] = [
   {
     schema: 'CreateTranscriptionResponseVerboseJson',
     ask: () => post('transcriptions', { response_format: 'verbose_json' }),
+  },
+  {
+    schema: 'CreateTranscriptionResponseVerboseJson',
+    ask: () => post('transcriptions', WORDS),
   },
   { schema: 'CreateTranslationResponseJson', ask: () => post('translations', { response_format: 'json' }) },
   {
@@ -61,6 +66,12 @@ test("OpenAI's description would find a segment without its times", { skip: skip
     segments: { start?: number }[];
   };
   delete body.segments[0]!.start;
+  assert.equal(schemas!('CreateTranscriptionResponseVerboseJson')(body), false);
+});
+
+test("OpenAI's description would find a word without its times", { skip: skipDescribed }, async () => {
+  const body = (await (await post('transcriptions', WORDS)).json()) as { words: { start?: number }[] };
+  delete body.words[0]!.start;
   assert.equal(schemas!('CreateTranscriptionResponseVerboseJson')(body), false);
 });
 
@@ -123,7 +134,7 @@ function get(path: string): Promise<Response> {
   return fetch(service().url + path);
 }
 
-async function post(route: string, fields: Readonly<Record<string, string>>): Promise<Response> {
+async function post(route: string, fields: Parameters<typeof form>[0]): Promise<Response> {
   const bytes = await readFile(recording!.path);
   return fetch(`${service().url}/v1/audio/${route}`, {
     method: 'POST',

@@ -3,7 +3,7 @@
  * shapes is another: so the contract speaks of windows and tokens, not of tensors, and states its limits instead of hiding them.
  */
 
-/** The encoder's result for some windows, kept where the runtime likes; freed with `release`. */
+/** The encoder's result for some windows, kept where the runtime likes; freed with `release`, by whoever had them encoded. */
 export interface EncodedWindows {
   /** Windows encoded together, all of the same length. */
   readonly count: number;
@@ -20,7 +20,7 @@ export interface DecoderState {
 
 export interface DecodeInput {
   readonly audio: EncodedWindows;
-  /** Undefined before the first tokens. */
+  /** Undefined before the first tokens. Consumed: released by the call. */
   readonly state: DecoderState | undefined;
   /** New tokens of each row, all rows equally many. Rows of one window stand together. */
   readonly tokens: readonly (readonly number[])[];
@@ -43,6 +43,13 @@ export interface DecodeOutput {
   readonly logits: Float32Array | undefined;
 }
 
+/** How much each token listens to each 20 ms of a window: [heads × tokens × positions], row-major; each row sums to 1. */
+export interface Attention {
+  readonly heads: number;
+  readonly positions: number;
+  readonly weights: Float32Array;
+}
+
 export interface WhisperBackend {
   readonly melBins: number;
   readonly vocabulary: number;
@@ -54,9 +61,13 @@ export interface WhisperBackend {
     mel: Float32Array,
     shape: { readonly count: number; readonly frames: number },
   ): Promise<EncodedWindows>;
-  /** Keeps the given windows, in the given order; the old value is released. */
-  selectWindows(audio: EncodedWindows, windows: readonly number[]): EncodedWindows;
+  /** Puts the first windows of `audio` into another order, in place: `order` is a permutation of as many indices. */
+  orderWindows(audio: EncodedWindows, order: readonly number[]): void;
+  /** The first `count` windows of `audio`, which still owns them. */
+  firstWindows(audio: EncodedWindows, count: number): EncodedWindows;
   decode(input: DecodeInput): Promise<DecodeOutput>;
+  /** Reads `tokens` over the window at `index` of `audio`; gives the attention of the heads that follow the speech. */
+  align(audio: EncodedWindows, index: number, tokens: readonly number[]): Promise<Attention>;
   /** Keeps the given rows, in the given order and as often as named; the old state is released. */
   selectRows(state: DecoderState, rows: readonly number[]): DecoderState;
   close(): Promise<void>;

@@ -8,10 +8,11 @@ export interface OnnxTensor<T extends Float32Array | BigInt64Array = Float32Arra
 }
 
 export interface OnnxSession {
-  /** Runs the graph and gives the named outputs. The thread is busy meanwhile. */
+  /** Runs the graph and gives the named outputs. Those in `into` are written there, where the caller has memory for them. The thread is busy meanwhile. */
   run(
     feeds: Readonly<Record<string, OnnxTensor>>,
     outputs: readonly string[],
+    into?: Readonly<Record<string, OnnxTensor>>,
   ): Promise<Record<string, OnnxTensor>>;
   close(): Promise<void>;
 }
@@ -40,16 +41,16 @@ export async function openOnnxSession(path: string, options: OnnxOptions): Promi
     throw new AppError('model_failed', `ONNX Runtime could not load ${path}: ${reason}`, { cause });
   });
   return {
-    async run(feeds, outputs) {
-      const inputs: Record<string, InstanceType<typeof ort.Tensor>> = {};
-      for (const [name, { data, dims }] of Object.entries(feeds)) {
-        inputs[name] =
-          data instanceof Float32Array
-            ? new ort.Tensor('float32', data, dims)
-            : new ort.Tensor('int64', data, dims);
-      }
-      const results = await session.run(inputs, outputs);
-      return results as unknown as Record<string, OnnxTensor>; // its Tensor has data and dims of these types
+    async run(feeds, outputs, into = {}) {
+      const tensorOf = ({ data, dims }: OnnxTensor) =>
+        data instanceof Float32Array
+          ? new ort.Tensor('float32', data, dims)
+          : new ort.Tensor('int64', data, dims);
+      const named = (tensors: Readonly<Record<string, OnnxTensor>>) =>
+        Object.entries(tensors).map(([name, tensor]) => [name, tensorOf(tensor)] as const);
+      const fetches = Object.fromEntries([...outputs.map((name) => [name, null] as const), ...named(into)]);
+      const results = await session.run(Object.fromEntries(named(feeds)), fetches);
+      return { ...(results as unknown as Record<string, OnnxTensor>), ...into }; // its Tensor has data and dims of these types
     },
     close: () => session.release(),
   };

@@ -2,6 +2,7 @@
 import { openAsBlob } from 'node:fs';
 import { basename } from 'node:path';
 import { AppError, ERROR_CODES, type ErrorCode } from '../base/errors.ts';
+import { GRANULARITIES } from '../speech/formats.ts';
 import type { SpeechRequest } from '../speech/service.ts';
 import type { Format, Transcriber } from './transcriber.ts';
 
@@ -44,9 +45,18 @@ const RESPONSE_FORMATS = {
   json: 'verbose_json',
 } as const satisfies Record<Format, string>;
 
-/** Throws the server's own error, or `server_unreachable`. The file streams from disk. */
+/**
+ * Throws the server's own error, or `server_unreachable`; and at once `unsupported_parameter` for word times of a translation. The
+ * file streams from disk.
+ */
 export function transcribeRemotely({ server, apiKey, request, signal }: RemoteOptions): Transcriber {
   const route = request.task === 'translate' ? 'translations' : 'transcriptions';
+  if (request.task === 'translate' && request.wordTimestamps) {
+    throw new AppError(
+      'unsupported_parameter',
+      'A server gives no word times of a translation; leave --word-timestamps or --server out.',
+    );
+  }
   const url = routeOf(server, `audio/${route}`);
   return async (path, format) => {
     const form = new FormData();
@@ -56,6 +66,8 @@ export function transcribeRemotely({ server, apiKey, request, signal }: RemoteOp
     if (request.prompt !== undefined) form.append('prompt', request.prompt);
     if (request.temperature !== undefined) form.append('temperature', String(request.temperature));
     if (request.beamSize !== undefined) form.append('beam_size', String(request.beamSize));
+    for (const granularity of request.wordTimestamps ? GRANULARITIES : [])
+      form.append('timestamp_granularities[]', granularity);
     form.append('file', await openAsBlob(path), basename(path));
     const headers: Record<string, string> = apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` };
     const response = await fetch(url, { method: 'POST', body: form, headers, signal }).catch(

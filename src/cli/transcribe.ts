@@ -3,7 +3,7 @@ import { mkdir, stat, writeFile } from 'node:fs/promises';
 import { basename, extname, join } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { AppError, toAppError } from '../base/errors.ts';
-import { toSrt, toText, toVerboseJson, toVtt } from '../speech/formats.ts';
+import { type Granularity, toSrt, toText, toVerboseJson, toVtt } from '../speech/formats.ts';
 import type { SpeechRequest } from '../speech/service.ts';
 import type { TranscribeEvent, Transcript } from '../speech/transcript.ts';
 import type { CliContext, SpeechApp } from './context.ts';
@@ -32,6 +32,7 @@ interface Options {
   readonly beamSize?: number;
   readonly live?: true;
   readonly rate?: number;
+  readonly wordTimestamps?: true;
 }
 
 export function register(program: Command, context: CliContext): void {
@@ -53,11 +54,12 @@ export function register(program: Command, context: CliContext): void {
     .option('--prompt <text>', 'words or a text whose style and spelling to follow')
     .option('--temperature <number>', 'from 0 to 1; 0 retries at rising temperatures', numberBetween(0, 1))
     .option('--beam-size <number>', 'hypotheses followed at once', numberBetween(1, 20))
+    .option('--word-timestamps', 'with JSON: also when each word was said')
     .addOption(
       new Option(
         '--live',
         'listen to standard input, raw 16-bit mono or WAVE, and write while it is spoken',
-      ).conflicts(['translate', 'format', 'outputDir', 'temperature', 'beamSize']),
+      ).conflicts(['translate', 'format', 'outputDir', 'temperature', 'beamSize', 'wordTimestamps']),
     )
     .option('--rate <hertz>', 'samples a second of raw sound (16000)', numberBetween(4000, 768_000))
     .action((files: string[], options: Options) =>
@@ -93,7 +95,17 @@ function requestOf(options: Options): SpeechRequest {
     prompt: options.prompt,
     temperature: options.temperature,
     beamSize: options.beamSize,
+    wordTimestamps: hasWords(options),
   };
+}
+
+/** No other format has a place for words. */
+function hasWords(options: Options): boolean {
+  return options.wordTimestamps === true && formatOf(options) === 'json';
+}
+
+function formatOf(options: Options): Format {
+  return options.json ? 'json' : options.format;
 }
 
 function transcribeHere(app: SpeechApp, options: Options, context: CliContext): Transcriber {
@@ -111,14 +123,14 @@ function transcribeHere(app: SpeechApp, options: Options, context: CliContext): 
         signal: context.signal,
         onEvent,
       });
-      return { body: formatted(transcript, format) };
+      return { body: formatted(transcript, format, hasWords(options) ? ['segment', 'word'] : ['segment']) };
     } finally {
       progress?.end();
     }
   };
 }
 
-function formatted(transcript: Transcript, format: Format): string {
+function formatted(transcript: Transcript, format: Format, granularities: readonly Granularity[]): string {
   switch (format) {
     case 'text':
       return toText(transcript);
@@ -127,7 +139,7 @@ function formatted(transcript: Transcript, format: Format): string {
     case 'vtt':
       return toVtt(transcript);
     case 'json':
-      return `${JSON.stringify(toVerboseJson(transcript), null, 2)}\n`;
+      return `${JSON.stringify(toVerboseJson(transcript, granularities), null, 2)}\n`;
     default:
       throw new Error(`Unknown format ${format satisfies never}.`);
   }
@@ -143,7 +155,7 @@ async function eachFile(
   for (const file of files) {
     try {
       await requireFile(file);
-      const { body } = await transcriber(file, options.json ? 'json' : options.format);
+      const { body } = await transcriber(file, formatOf(options));
       await put(file, body, { options, context });
     } catch (thrown) {
       if (context.signal.aborted) throw thrown;
@@ -171,7 +183,7 @@ async function put(
   { options, context }: { options: Options; context: CliContext },
 ): Promise<void> {
   if (options.outputDir !== undefined) {
-    const name = basename(file, extname(file)) + EXTENSIONS[options.json ? 'json' : options.format];
+    const name = basename(file, extname(file)) + EXTENSIONS[formatOf(options)];
     await mkdir(options.outputDir, { recursive: true });
     await writeFile(join(options.outputDir, name), body);
   } else if (options.json) {

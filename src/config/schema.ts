@@ -105,6 +105,10 @@ export const configSchema = z.object({
   speech: z.object({
     language: note(z.string().min(2).nullable().default(null), 'Language code such as en; none: detected.'),
     beamSize: note(z.int().min(1).max(20).default(5), 'Hypotheses that are followed at once; 1 is greedy.'),
+    beamBelowLogprob: note(
+      z.number().max(0).default(-0.35),
+      'The beam searches only windows whose greedy text has a lower mean log probability; 0: all. A request that names beam_size has all searched.',
+    ),
     temperatures: note(
       z.array(z.number().min(0).max(1)).min(1).max(10).default([0, 0.2, 0.4, 0.6, 0.8, 1.0]),
       'Tried in order until a result passes the thresholds.',
@@ -116,7 +120,10 @@ export const configSchema = z.object({
     logprobThreshold: note(z.number().max(0).default(-1.0), 'A lower mean log probability fails the result.'),
     noSpeechThreshold: note(z.number().min(0).max(1).default(0.6), 'Above it, a failed result is silence.'),
     conditionOnPreviousText: note(z.boolean().default(false), 'Give each window the text before it.'),
-    batchSize: note(z.int().min(1).max(64).default(8), 'Windows that are decoded together.'),
+    batchSize: note(
+      z.int().min(1).max(64).default(4),
+      'Windows of up to 15 s that are decoded together; of longer ones fewer. More need more memory and are hardly faster on two cores.',
+    ),
     prompt: note(
       z.string().min(1).nullable().default(null),
       'Words or text whose style and spelling to follow.',

@@ -2,7 +2,15 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { AppError } from '../base/errors.ts';
-import { toSrt, toText, toVerboseJson, toVtt, usageOf } from '../speech/formats.ts';
+import {
+  GRANULARITIES,
+  type Granularity,
+  toSrt,
+  toText,
+  toVerboseJson,
+  toVtt,
+  usageOf,
+} from '../speech/formats.ts';
 import type { SpeechRequest } from '../speech/service.ts';
 import type { SpeechTask, Transcript } from '../speech/transcript.ts';
 import { createEventStream, type EventStream } from './event-stream.ts';
@@ -41,8 +49,9 @@ export const transcriptionForm = z.object({
   ...sharedFields,
   language: z.string().min(1).optional().describe('ISO 639-1 code, such as en; left out: detected.'),
   timestamp_granularities: z
-    .array(z.enum(['segment', 'word'], { error: 'expected segment or word' }))
-    .optional(),
+    .array(z.enum(GRANULARITIES, { error: 'expected segment or word' }))
+    .optional()
+    .describe('With verbose_json: give the times of segments, of words, or of both; left out: of segments.'),
   stream: booleanField().optional().describe('Send the text as server-sent events while it is heard.'),
   include: z.array(z.string()).optional(),
   chunking_strategy: z.string().optional().describe('auto, or a JSON object of type server_vad.'),
@@ -71,21 +80,21 @@ async function answer(request: FastifyRequest, reply: FastifyReply, context: Con
   const signal = requestSignal(request, reply);
   let events: EventStream | undefined;
   try {
-    const { transcript, format } = await withUpload(
+    const { transcript, form } = await withUpload(
       request,
       { services, fileField: 'file', signal },
       async (upload) => {
-        const { wanted, format, isStreamed } = parseRequest(upload, task);
+        const { wanted, form, isStreamed } = parseRequest(upload, task);
         await services.speech.check(wanted);
         if (isStreamed) events = createEventStream(reply);
         const onEvent = events === undefined ? undefined : sendDeltas(events);
         return {
           transcript: await services.speech.transcribe(upload.path, wanted, { signal, onEvent }),
-          format,
+          form,
         };
       },
     );
-    if (events === undefined) return send(reply, transcript, format);
+    if (events === undefined) return send(reply, transcript, form);
     sendDone(events, transcript);
   } catch (error) {
     if (!events?.isOpen) throw error;
@@ -98,8 +107,14 @@ async function answer(request: FastifyRequest, reply: FastifyReply, context: Con
 
 interface ParsedRequest {
   readonly wanted: SpeechRequest;
-  readonly format: ResponseFormat;
+  readonly form: AnswerForm;
   readonly isStreamed: boolean;
+}
+
+interface AnswerForm {
+  readonly format: ResponseFormat;
+  /** Undefined: of segments. */
+  readonly granularities: readonly Granularity[] | undefined;
 }
 
 function parseRequest(upload: Upload, task: SpeechTask): ParsedRequest {
@@ -107,6 +122,7 @@ function parseRequest(upload: Upload, task: SpeechTask): ParsedRequest {
     task === 'translate'
       ? { ...parseForm(upload.fields, translationForm), language: undefined }
       : parseTranscription(upload);
+  const granularities = 'timestamp_granularities' in form ? form.timestamp_granularities : undefined;
   const wanted: SpeechRequest = {
     model: form.model,
     task,
@@ -116,20 +132,17 @@ function parseRequest(upload: Upload, task: SpeechTask): ParsedRequest {
     beamSize: form.beam_size,
     keepAliveSeconds: form.keep_alive,
     vad: 'chunking_strategy' in form ? parseChunking(form.chunking_strategy) : undefined,
+    wordTimestamps: granularities?.includes('word') ?? false,
   };
-  return { wanted, format: form.response_format, isStreamed: 'stream' in form && form.stream === true };
+  return {
+    wanted,
+    form: { format: form.response_format, granularities },
+    isStreamed: 'stream' in form && form.stream === true,
+  };
 }
 
 function parseTranscription(upload: Upload) {
   const form = parseForm(joinObjectField(upload.fields, 'chunking_strategy'), transcriptionForm);
-  const unsupported = (param: string, message: string) =>
-    new AppError('unsupported_parameter', message, { param });
-  if (form.timestamp_granularities?.includes('word')) {
-    throw unsupported(
-      'timestamp_granularities',
-      'Word timestamps are not available in this version; ask for "segment".',
-    );
-  }
   if (form.timestamp_granularities !== undefined && form.response_format !== 'verbose_json') {
     throw new AppError('invalid_request', 'timestamp_granularities needs response_format=verbose_json.', {
       param: 'timestamp_granularities',
@@ -143,7 +156,11 @@ function parseTranscription(upload: Upload) {
     );
   }
   if (form.include !== undefined)
-    throw unsupported('include', 'Token log probabilities are not available; leave "include" out.');
+    throw new AppError(
+      'unsupported_parameter',
+      'Token log probabilities are not available; leave "include" out.',
+      { param: 'include' },
+    );
   return form;
 }
 
@@ -174,13 +191,17 @@ function parseChunking(text: string | undefined): SpeechRequest['vad'] {
   }
 }
 
-function send(reply: FastifyReply, transcript: Transcript, format: ResponseFormat): FastifyReply {
+function send(
+  reply: FastifyReply,
+  transcript: Transcript,
+  { format, granularities }: AnswerForm,
+): FastifyReply {
   const plain = (body: string, type: string) => reply.type(`${type}; charset=utf-8`).send(body);
   switch (format) {
     case 'json':
       return reply.send({ text: transcript.text, usage: usageOf(transcript) });
     case 'verbose_json':
-      return reply.send(toVerboseJson(transcript));
+      return reply.send(toVerboseJson(transcript, granularities));
     case 'text':
       return plain(toText(transcript), 'text/plain');
     case 'srt':

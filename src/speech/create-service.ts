@@ -14,6 +14,9 @@ import { LANGUAGES, languageCode } from './whisper/languages.ts';
 import type { ListenInput } from './whisper/live.ts';
 import type { TranscribeInput, WhisperLoadOptions } from './whisper/model.ts';
 
+/** What the configuration says; the rest is the request's own. */
+export type OptionDefaults = Omit<TranscribeOptions, 'task' | 'wordTimestamps'>;
+
 export interface SpeechDefaults {
   /** What `whisper-1` and no name stand for. */
   readonly model: string;
@@ -21,8 +24,7 @@ export interface SpeechDefaults {
   /** Install a model of the catalogue at its first request. */
   readonly autoPull: boolean;
   readonly threads: number;
-  /** Everything but what a request must say itself. */
-  readonly options: Omit<TranscribeOptions, 'task'>;
+  readonly options: OptionDefaults;
   readonly audio: TranscribeInput['audio'];
   keepAliveSeconds(name: ResolvedName): number;
 }
@@ -199,24 +201,23 @@ export function createSpeechService(parts: SpeechParts): PreparingSpeechService 
 }
 
 /** What a request says over what the configuration says. Throws `invalid_request` for an unknown language. */
-function optionsOf(request: SpeechRequest, defaults: Omit<TranscribeOptions, 'task'>): TranscribeOptions {
+function optionsOf(request: SpeechRequest, defaults: OptionDefaults): TranscribeOptions {
   const language = requireLanguage(request.language) ?? defaults.language;
   const prompt = request.prompt ?? defaults.prompt;
   return {
     ...defaults,
     task: request.task,
+    wordTimestamps: request.wordTimestamps ?? false,
     ...(language === undefined ? {} : { language }),
     ...(prompt === undefined || prompt.trim() === '' ? {} : { prompt }),
-    ...(request.beamSize === undefined ? {} : { beamSize: request.beamSize }),
+    // Who names a beam wants all of it.
+    ...(request.beamSize === undefined ? {} : { beamSize: request.beamSize, beamBelowLogprob: 0 }),
     temperatures: request.temperature ? [request.temperature] : defaults.temperatures,
     vad: { ...defaults.vad, ...request.vad },
   };
 }
 
-function liveSettings(
-  settings: LiveSettings,
-  defaults: Omit<TranscribeOptions, 'task'>,
-): ResolvedLiveSettings {
+function liveSettings(settings: LiveSettings, defaults: OptionDefaults): ResolvedLiveSettings {
   const { sampleRate, detection, language, prompt } = settings;
   const request = { model: undefined, task: 'transcribe', language, prompt } as const;
   return { sampleRate, detection, options: optionsOf(request, defaults) };
@@ -224,7 +225,7 @@ function liveSettings(
 
 async function* resolveSettings(
   input: AsyncIterable<LiveInput>,
-  defaults: Omit<TranscribeOptions, 'task'>,
+  defaults: OptionDefaults,
 ): AsyncGenerator<LiveInput<ResolvedLiveSettings>> {
   for await (const item of input)
     yield item.type === 'configure' ? { ...item, settings: liveSettings(item.settings, defaults) } : item;

@@ -41,28 +41,45 @@ export function tokenUsageOf(transcript: Transcript) {
   return { type: 'tokens', input_tokens: input, output_tokens: output, total_tokens: input + output };
 }
 
-/** OpenAI's verbose form: the language of the text by its English name, every segment with its ten keys. */
-export function toVerboseJson(transcript: Transcript) {
+/** What the verbose form gives the times of. */
+export const GRANULARITIES = ['segment', 'word'] as const;
+export type Granularity = (typeof GRANULARITIES)[number];
+
+/**
+ * OpenAI's verbose form: the language of the text by its English name, every segment with its ten keys, every word without the
+ * space before it. What is not among the granularities is left out.
+ */
+export function toVerboseJson(transcript: Transcript, granularities: readonly Granularity[] = ['segment']) {
+  const { segments } = transcript;
   return {
     task: transcript.task,
     // A translation is in English, whatever was spoken.
     language: transcript.task === 'translate' ? 'english' : languageName(transcript.language),
     duration: transcript.durationSeconds,
     text: transcript.text,
-    segments: transcript.segments.map((segment) => ({
-      id: segment.id,
-      seek: segment.seek,
-      start: segment.startSeconds,
-      end: segment.endSeconds,
-      text: segment.text,
-      tokens: segment.tokens,
-      temperature: segment.temperature,
-      avg_logprob: segment.avgLogprob,
-      compression_ratio: segment.compressionRatio,
-      no_speech_prob: segment.noSpeechProb,
-    })),
+    ...(granularities.includes('segment') ? { segments: segments.map(toVerboseSegment) } : {}),
+    ...(granularities.includes('word') ? { words: segments.flatMap(toVerboseWords) } : {}),
     usage: usageOf(transcript),
   };
+}
+
+function toVerboseSegment(segment: Segment) {
+  return {
+    id: segment.id,
+    seek: segment.seek,
+    start: segment.startSeconds,
+    end: segment.endSeconds,
+    text: segment.text,
+    tokens: segment.tokens,
+    temperature: segment.temperature,
+    avg_logprob: segment.avgLogprob,
+    compression_ratio: segment.compressionRatio,
+    no_speech_prob: segment.noSpeechProb,
+  };
+}
+
+function toVerboseWords({ words = [] }: Segment) {
+  return words.map((word) => ({ word: word.text.trim(), start: word.startSeconds, end: word.endSeconds }));
 }
 
 /** An empty line would end the cue, and `-->` would begin the next. */

@@ -13,6 +13,8 @@ export interface SpeechRequest {
   /** 0 or undefined: the configured ladder. */
   readonly temperature?: number | undefined;
   readonly beamSize?: number | undefined;
+  /** Give each segment its words with their times. */
+  readonly wordTimestamps?: boolean | undefined;
   readonly vad?:
     | {
         readonly enabled?: boolean;

@@ -35,6 +35,15 @@ export interface Segment {
   readonly compressionRatio: number;
   /** Probability that the window holds no speech, 0 to 1. */
   readonly noSpeechProb: number;
+  /** When they were asked for. Their texts join to the segment's, their times never decrease and lie within it. */
+  readonly words?: readonly Word[];
+}
+
+export interface Word {
+  /** With the space before it and the punctuation around it. */
+  readonly text: string;
+  readonly startSeconds: number;
+  readonly endSeconds: number;
 }
 
 export interface Timings {
@@ -56,6 +65,10 @@ export interface TranscribeOptions {
   /** Tried in order until the result passes the thresholds. */
   readonly temperatures: readonly number[];
   readonly beamSize: number;
+  /** A window whose greedy text has a mean log probability of at least this is not searched with the beam; 0 searches all with it. */
+  readonly beamBelowLogprob: number;
+  /** Also say when each word was said; the segments' times then follow from their words. */
+  readonly wordTimestamps: boolean;
   readonly conditionOnPreviousText: boolean;
   readonly compressionRatioThreshold: number;
   readonly logprobThreshold: number;

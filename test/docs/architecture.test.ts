@@ -6,11 +6,12 @@ import { fileURLToPath } from 'node:url';
 import { OWN_SOURCES, readSources } from '../support/imports.ts';
 
 const PAGE = new URL('../../../docs/architecture.md', import.meta.url);
+const PAGES = [PAGE, new URL('../../../docs/extending.md', import.meta.url)];
 const ROOT = new URL('../../../', import.meta.url);
 
-/** Paths and functions in the order of the page; a function belongs to the file named before it. */
+/** Paths and functions in the order of the pages; a function belongs to the file named before it. */
 async function named(): Promise<{ paths: string[]; functions: { path: string; name: string }[] }> {
-  const page = await readFile(PAGE, 'utf8');
+  const page = (await Promise.all(PAGES.map((one) => readFile(one, 'utf8')))).join('\n');
   const paths: string[] = [];
   const functions: { path: string; name: string }[] = [];
   for (const [, path, name] of page.matchAll(/`((?:src|test|docs)\/[\w./-]*)`|`(\w+)\(\)`/g)) {
@@ -20,7 +21,7 @@ async function named(): Promise<{ paths: string[]; functions: { path: string; na
   return { paths, functions };
 }
 
-test('every path in docs/architecture.md exists', async () => {
+test('every path in docs/architecture.md and docs/extending.md exists', async () => {
   const { paths } = await named();
   assert.ok(paths.length > 40, `only ${paths.length} paths were found`);
   assert.deepEqual(
@@ -29,7 +30,7 @@ test('every path in docs/architecture.md exists', async () => {
   );
 });
 
-test('every function in docs/architecture.md is defined in the file named before it', async () => {
+test('every function in them is defined in the file named before it', async () => {
   const { functions } = await named();
   const files = await readSources(fileURLToPath(OWN_SOURCES));
   assert.ok(functions.length > 20, `only ${functions.length} functions were found`);

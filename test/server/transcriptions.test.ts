@@ -65,7 +65,40 @@ test('every field reaches the speech service', async (t) => {
     beamSize: 3,
     keepAliveSeconds: 300,
     vad: { enabled: true, threshold: 0.3, minSilenceMs: 700 },
+    wordTimestamps: false,
   });
+});
+
+test('words and segments are answered as they are asked for', async (t) => {
+  const segments = TRANSCRIPT.segments.map((segment) => ({
+    ...segment,
+    words: [{ text: segment.text, startSeconds: segment.startSeconds, endSeconds: segment.endSeconds }],
+  }));
+  const { url, asked } = await startServer(t, { transcribe: async () => ({ ...TRANSCRIPT, segments }) });
+  const ask = async (...granularities: string[]) => {
+    const fields = {
+      model: 'whisper-1',
+      response_format: 'verbose_json',
+      'timestamp_granularities[]': granularities,
+    };
+    const response = await fetch(url + ROUTE, { method: 'POST', body: form(fields) });
+    assert.equal(response.status, 200);
+    return (await response.json()) as { words?: unknown; segments?: unknown[] };
+  };
+  const words = [
+    { word: 'Hello there.', start: 0, end: 1.5 },
+    { word: 'Good bye.', start: 1.5, end: 3.2 },
+  ];
+  const onlyWords = await ask('word');
+  assert.deepEqual([onlyWords.words, onlyWords.segments], [words, undefined]);
+  const both = await ask('segment', 'word');
+  assert.deepEqual([both.words, both.segments!.length], [words, 2]);
+  const onlySegments = await ask('segment');
+  assert.deepEqual([onlySegments.words, onlySegments.segments!.length], [undefined, 2]);
+  assert.deepEqual(
+    asked.map(({ wordTimestamps }) => wordTimestamps),
+    [true, true, false],
+  );
 });
 
 test('an object may come as fields of its own, as OpenAI’s SDKs send it', async (t) => {
@@ -202,17 +235,30 @@ const REFUSALS: Record<string, Refusal> = {
     code: 'invalid_request',
     param: 'response_format',
   },
-  'word timestamps': {
-    body: () => form({ model, response_format: 'verbose_json', 'timestamp_granularities[]': 'word' }),
-    status: 400,
-    code: 'unsupported_parameter',
-    param: 'timestamp_granularities',
-  },
   'granularities without verbose_json': {
     body: () => form({ model, 'timestamp_granularities[]': 'segment' }),
     status: 400,
     code: 'invalid_request',
     param: 'timestamp_granularities',
+  },
+  'word times without verbose_json': {
+    body: () => form({ model, 'timestamp_granularities[]': 'word' }),
+    status: 400,
+    code: 'invalid_request',
+    param: 'timestamp_granularities',
+  },
+  'an unknown granularity': {
+    body: () => form({ model, response_format: 'verbose_json', 'timestamp_granularities[]': 'letter' }),
+    status: 400,
+    code: 'invalid_request',
+    param: 'timestamp_granularities',
+  },
+  'a stream of word times': {
+    body: () =>
+      form({ model, stream: 'true', response_format: 'verbose_json', 'timestamp_granularities[]': 'word' }),
+    status: 400,
+    code: 'invalid_request',
+    param: 'stream',
   },
   'a stream of subtitles': {
     body: () => form({ model, stream: 'true', response_format: 'srt' }),

@@ -50,6 +50,26 @@ test('an empty transcript is an empty file of its format', () => {
   assert.equal(toVtt(empty), 'WEBVTT\n');
 });
 
+test('verbose json has the times that are asked for, and a word without the space before it', () => {
+  const [first] = transcriptOf([0, 1, ' It is.']).segments;
+  const words = [
+    { text: ' It', startSeconds: 0, endSeconds: 0.5 },
+    { text: ' is.', startSeconds: 0.5, endSeconds: 1 },
+  ];
+  const transcript = { ...transcriptOf(), segments: [{ ...first!, words }] };
+  const both = toVerboseJson(transcript, ['segment', 'word']);
+  assert.deepEqual(both.words, [
+    { word: 'It', start: 0, end: 0.5 },
+    { word: 'is.', start: 0.5, end: 1 },
+  ]);
+  const { segments, ...onlyWords } = both;
+  assert.equal(segments!.length, 1);
+  assert.deepEqual(toVerboseJson(transcript, ['word']), onlyWords);
+  const { words: _, ...onlySegments } = both;
+  assert.deepEqual(toVerboseJson(transcript), onlySegments);
+  assert.deepEqual(toVerboseJson(transcriptOf(), ['word']).words, []);
+});
+
 test('verbose json names the language of the text, which for a translation is English', () => {
   const german = { ...transcriptOf([0, 1, ' Hallo.']), language: 'de' };
   assert.equal(toVerboseJson(german).language, 'german');

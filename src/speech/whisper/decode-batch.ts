@@ -1,6 +1,5 @@
 /** Decodes several windows of one length as one batch; a window that has ended leaves the batch. */
 import type { DecodeOutput, EncodedWindows, WhisperBackend } from '../../backends/contract.ts';
-import { throwIfAborted } from '../../base/abort.ts';
 import { createLogitRules } from './logit-rules.ts';
 import { candidatesOf, createSearch, type Method, meanLogprob, type Search } from './search.ts';
 import type { WhisperTokens } from './tokens.ts';
@@ -9,13 +8,14 @@ export interface DecodeRequest {
   readonly backend: WhisperBackend;
   readonly tokens: WhisperTokens;
   readonly method: Method;
-  /** The same for every window: previous text, start of transcript, language, task. */
-  readonly prompt: readonly number[];
+  /** Of each window: previous text, start of transcript, language, task. All equally long, with the start at the same place. */
+  readonly prompts: readonly (readonly number[])[];
   /** Longest text of each window, in tokens. */
   readonly maxTokens: readonly number[];
   /** Length of the encoded windows in mel frames; no timestamp lies outside. */
   readonly frames: number;
-  readonly signal: AbortSignal;
+  /** A window that nobody waits for any more leaves the batch. */
+  isCancelled(place: number): boolean;
 }
 
 export interface DecodedWindow {
@@ -27,82 +27,107 @@ export interface DecodedWindow {
   readonly isCut: boolean;
 }
 
+export interface DecodedBatch {
+  /** One for each window, in the order of the request. */
+  readonly decoded: readonly DecodedWindow[];
+  /** Which window of the request stands at each place of the encoded windows now. */
+  readonly order: readonly number[];
+}
+
 /** Windows of a batch that still run: their place in the request and their search, in the order of the decoder's rows. */
 interface Active {
   readonly place: number;
   readonly search: Search;
 }
 
-/** Consumes `audio`. The result has one entry for each window, in their order. */
-export async function decodeBatch(audio: EncodedWindows, request: DecodeRequest): Promise<DecodedWindow[]> {
-  const { backend, tokens, method, prompt } = request;
+/** Changes the order of `audio`, which stays open. */
+export async function decodeBatch(audio: EncodedWindows, request: DecodeRequest): Promise<DecodedBatch> {
+  const { backend, tokens, method, prompts } = request;
   const rules = createLogitRules(tokens, Math.min(tokens.timestamps, request.frames / 2 + 1));
   const searches = request.maxTokens.map((maxTokens) =>
     createSearch(method, { rules, endOfText: tokens.endOfText, maxTokens }),
   );
   const rowsPerWindow = searches[0]!.rows;
-  const startIndex = prompt.lastIndexOf(tokens.startOfTranscript);
-  const step = { select: [0], candidates: candidatesOf(method), withLogits: method.kind === 'draw' };
+  const startIndex = prompts[0]!.lastIndexOf(tokens.startOfTranscript);
+  const step = { candidates: candidatesOf(method), withLogits: method.kind === 'draw' };
 
-  let windows = audio;
   let output = await backend.decode({
     ...step,
-    audio: windows,
+    audio,
     state: undefined,
-    tokens: searches.map(() => prompt),
-    select: [startIndex, prompt.length - 1],
+    tokens: prompts,
+    select: [startIndex, prompts[0]!.length - 1],
     withLogits: true,
   });
   const noSpeech = searches.map((_, row) => noSpeechProbability(output, 2 * row, tokens));
-  let active: Active[] = searches.map((search, place) => ({ place, search }));
+  const all: Active[] = searches.map((search, place) => ({ place, search }));
+  /** Those that run first, then those that have ended. */
+  let places = all;
+  let running = all.length;
   let rows = 1;
   let selected = { count: 2, place: 1 };
 
   for (;;) {
-    throwIfAborted(request.signal);
-    const advances = active.map(({ search }, window) =>
-      search.advance(
-        Array.from({ length: rows }, (_, row) => ({
-          output,
-          index: (window * rows + row) * selected.count + selected.place,
-        })),
-      ),
+    const advances = places.slice(0, running).map(({ place, search }, window) =>
+      request.isCancelled(place)
+        ? undefined
+        : search.advance(
+            Array.from({ length: rows }, (_, row) => ({
+              output,
+              index: (window * rows + row) * selected.count + selected.place,
+            })),
+          ),
     );
-    const order = survivors(advances);
-    if (order.length === 0) break;
-    const parents = order.flatMap((window) =>
-      advances[window]!.parents.map((parent) => window * rows + parent),
+    const { order, count } = survivors(advances);
+    if (count === 0) break;
+    const survived = order.slice(0, count).map((window) => ({ window, advance: advances[window]! }));
+    const parents = survived.flatMap(({ window, advance }) =>
+      advance.parents.map((parent) => window * rows + parent),
     );
-    const nextTokens = order.flatMap((window) => advances[window]!.tokens.map((token) => [token]));
-    const isSame = parents.length === active.length * rows && parents.every((parent, row) => parent === row);
+    const isSame = parents.length === running * rows && parents.every((parent, row) => parent === row);
     const state = isSame ? output.state : backend.selectRows(output.state, parents);
-    if (order.length < active.length) windows = backend.selectWindows(windows, order);
-    active = order.map((window) => active[window]!);
+    if (count < running) backend.orderWindows(audio, order);
+    places = [...order.map((window) => places[window]!), ...places.slice(running)];
+    running = count;
     rows = rowsPerWindow;
     selected = { count: 1, place: 0 };
-    output = await backend.decode({ ...step, audio: windows, state, tokens: nextTokens });
+    output = await backend.decode({
+      ...step,
+      audio: backend.firstWindows(audio, running),
+      state,
+      tokens: survived.flatMap(({ advance }) => advance.tokens.map((token) => [token])),
+      select: [0],
+    });
   }
   output.state.release();
-  windows.release();
-  return searches.map((search, place) => {
-    const best = search.best();
-    return {
-      tokens: best.tokens,
-      avgLogprob: meanLogprob(best),
-      noSpeechProb: noSpeech[place]!,
-      isCut: best.tokens.length >= request.maxTokens[place]!,
-    };
-  });
+  return {
+    decoded: searches.map((search, place) => {
+      const best = search.best();
+      return {
+        tokens: best.tokens,
+        avgLogprob: meanLogprob(best),
+        noSpeechProb: noSpeech[place]!,
+        isCut: best.tokens.length >= request.maxTokens[place]!,
+      };
+    }),
+    order: places.map(({ place }) => place),
+  };
 }
 
-/** The windows that go on. A gap is filled by the last one, so that leaving the batch moves one window and not all behind it. */
-function survivors(advances: readonly unknown[]): number[] {
-  const running = advances.flatMap((advance, window) => (advance === undefined ? [] : [window]));
-  const count = running.length;
-  const movable = running.filter((window) => window >= count);
-  return Array.from({ length: count }, (_, place) =>
-    advances[place] === undefined ? movable.pop()! : place,
-  );
+/**
+ * The windows that go on (`count` of them), then those that have ended. A gap is filled by the last one that goes on, so that leaving
+ * the batch moves one window and not all behind it.
+ */
+function survivors(advances: readonly unknown[]): { order: number[]; count: number } {
+  const order = advances.map((_, window) => window);
+  let count = advances.length;
+  for (let place = 0; place < count; place += 1) {
+    while (place < count && advances[order[place]!] === undefined) {
+      count -= 1;
+      [order[place], order[count]] = [order[count]!, order[place]!];
+    }
+  }
+  return { order, count };
 }
 
 /** Probability of `<|nospeech|>` right after the start of the transcript, over the whole vocabulary. */

@@ -9,6 +9,7 @@
  *         candidates   int64 [1]: how many best text tokens to give
  *         beam_shape   int64 [3]: [W, R/W·S, width], where W windows are shared by R/W beams each
  *         past_key_i, past_value_i   float32 [R × heads × P × 64]
+ *         aligned      int64 [1]: for how many of the S tokens the attention to the audio is wanted; 0 costs nothing
  *         cross_key_i float32 [W × heads × 64 × T], cross_value_i float32 [W × heads × T × 64]: the encoder's outputs
  * Outputs logits       float32 [R × K × vocabulary], raw
  *         text_values, text_ids  [R × K × candidates]: best tokens below the first timestamp, suppressed ones left out
@@ -16,6 +17,7 @@
  *         end_logit    float32 [R × K × 1]: logit of end-of-text
  *         timestamps   float32 [R × K × timestamps]: logits of the timestamp tokens
  *         present_key_i, present_value_i  float32 [R × heads × P+S × 64]
+ *         attention    float32 [W × alignment heads × aligned × T]: how much each token listens to each position
  *
  * Greedy and beam search read the small outputs, so no step copies or scans the vocabulary in JavaScript.
  */
@@ -42,19 +44,27 @@ export interface DecoderTokens {
   readonly suppressed: readonly number[];
 }
 
+/** A head of the cross attention that follows the speech: [layer, head]. */
+export type AlignmentHead = readonly [layer: number, head: number];
+
 interface Context {
   readonly graph: GraphBuilder;
   readonly checkpoint: WhisperCheckpoint;
   readonly compute: ComputeType;
 }
 
-export function buildDecoder(context: Context, tokens: DecoderTokens): void {
+export function buildDecoder(
+  context: Context,
+  tokens: DecoderTokens,
+  alignmentHeads: readonly AlignmentHead[],
+): void {
   const { graph, checkpoint, compute } = context;
   const { sizes } = checkpoint;
   const ids = graph.input('ids', 'int64', ['rows', 'tokens']);
   const positions = graph.input('positions', 'int64', ['tokens']);
   const select = graph.input('select', 'int64', ['selected']);
   const beamShape = graph.input('beam_shape', 'int64', [3]);
+  const attentions: Value[] = [];
 
   const embedding = embeddingOf(context);
   let stream = embedTokens(context, embedding, { ids, positions });
@@ -72,7 +82,8 @@ export function buildDecoder(context: Context, tokens: DecoderTokens): void {
       [said, stream],
       checkpoint.norm('decoder', { layer, before: 'cross' }),
     );
-    const heard = crossAttention(context, normed, { attention: cross, layer, beamShape });
+    const { heard, weights } = crossAttention(context, normed, { attention: cross, layer, beamShape });
+    attentions.push(weights);
     [normed, stream] = addAndNorm(
       graph,
       [heard, stream],
@@ -87,6 +98,7 @@ export function buildDecoder(context: Context, tokens: DecoderTokens): void {
   }
   const selected = graph.node('Gather', [normed, select], { attributes: { axis: 1 } });
   outputs(context, project(context, embedding, selected), tokens);
+  alignment(context, attentions, alignmentHeads);
 }
 
 /**
@@ -155,12 +167,12 @@ function selfAttention(
   return linear(graph, said!, { layer: attention.output, compute });
 }
 
-/** q·K, softmax, ·V against the encoder's keys and values; the beams of one window share them. */
+/** q·K, softmax (`weights`), ·V (`heard`) against the encoder's keys and values; the beams of one window share them. */
 function crossAttention(
   context: Context,
   input: Value,
   options: { attention: Attention; layer: number; beamShape: Value },
-): Value {
+): { heard: Value; weights: Value } {
   const { graph, checkpoint, compute } = context;
   const { heads, width } = checkpoint.sizes;
   const { attention, layer, beamShape } = options;
@@ -171,12 +183,31 @@ function crossAttention(
   const split = graph.node('Reshape', [byWindow, graph.constant(int64([0, 0, heads, HEAD_SIZE]))]);
   const perHead = graph.node('Transpose', [split], { attributes: { perm: [0, 2, 1, 3] } });
   const weights = graph.node('Softmax', [graph.node('MatMul', [perHead, key])], { attributes: { axis: -1 } });
-  const heard = graph.node('Transpose', [graph.node('MatMul', [weights, value])], {
+  const mixed = graph.node('Transpose', [graph.node('MatMul', [weights, value])], {
     attributes: { perm: [0, 2, 1, 3] },
   });
-  const merged = graph.node('Reshape', [heard, graph.constant(int64([0, 0, width]))]);
+  const merged = graph.node('Reshape', [mixed, graph.constant(int64([0, 0, width]))]);
   const byRow = graph.node('Reshape', [merged, graph.node('Shape', [input])]);
-  return linear(graph, byRow, { layer: attention.output, compute });
+  return { heard: linear(graph, byRow, { layer: attention.output, compute }), weights };
+}
+
+/** The alignment heads' share of the attention. A step that asks for no tokens slices nothing and copies nothing. */
+function alignment(
+  { graph, checkpoint }: Context,
+  attentions: readonly Value[],
+  alignmentHeads: readonly AlignmentHead[],
+): void {
+  const aligned = graph.input('aligned', 'int64', [1]);
+  const [start, axis] = [graph.constant(int64([0])), graph.constant(int64([2]))];
+  const layers = [...new Set(alignmentHeads.map(([layer]) => layer))].sort((a, b) => a - b);
+  const asked = layers.map((layer) => graph.node('Slice', [attentions[layer]!, start, aligned, axis]));
+  const all = graph.node('Concat', asked, { attributes: { axis: 1 } });
+  const places = alignmentHeads.map(([layer, head]) => layers.indexOf(layer) * checkpoint.sizes.heads + head);
+  const chosen = graph.node('Gather', [all, graph.constant(int64(places))], { attributes: { axis: 1 } });
+  graph.output('attention', chosen, {
+    type: 'float32',
+    dims: ['windows', alignmentHeads.length, 'aligned', 'audio'],
+  });
 }
 
 function outputs({ graph, checkpoint }: Context, logits: Value, tokens: DecoderTokens): void {

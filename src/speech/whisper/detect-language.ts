@@ -5,36 +5,33 @@ import type { WhisperTokens } from './tokens.ts';
 
 export interface DetectedLanguage {
   readonly code: string;
-  /** Among all languages, 0 to 1: the mean over the windows listened to. */
+  /** Among all languages, 0 to 1. */
   readonly probability: number;
 }
 
-/** Listens to every window of `audio`, which stays open. English-only models know one language. */
-export async function detectLanguage(
+/** The language of each window of `audio`, which stays open. English-only models know one language. */
+export async function detectLanguages(
   audio: EncodedWindows,
   model: { readonly backend: WhisperBackend; readonly tokens: WhisperTokens },
-): Promise<DetectedLanguage> {
+): Promise<DetectedLanguage[]> {
   const { backend, tokens } = model;
-  if (tokens.languages.size === 0) return { code: 'en', probability: 1 };
+  const windows = Array.from({ length: audio.count }, (_, window) => window);
+  if (tokens.languages.size === 0) return windows.map(() => ({ code: 'en', probability: 1 }));
   const output = await backend.decode({
     audio,
     state: undefined,
-    tokens: Array.from({ length: audio.count }, () => [tokens.startOfTranscript]),
+    tokens: windows.map(() => [tokens.startOfTranscript]),
     select: [0],
     candidates: 1,
     withLogits: true,
   });
+  output.state.release();
   const codes = [...tokens.languages.keys()];
   const ids = [...tokens.languages.values()];
-  const means = new Float64Array(codes.length);
-  for (let window = 0; window < audio.count; window += 1) {
+  return windows.map((window) => {
     const probabilities = tokenProbabilities(output, window, ids);
     const sum = probabilities.reduce((total, probability) => total + probability, 0);
-    probabilities.forEach((probability, index) => {
-      means[index]! += probability / sum / audio.count;
-    });
-  }
-  output.state.release();
-  const best = means.indexOf(Math.max(...means));
-  return { code: codes[best]!, probability: means[best]! };
+    const highest = Math.max(...probabilities);
+    return { code: codes[probabilities.indexOf(highest)]!, probability: highest / sum };
+  });
 }

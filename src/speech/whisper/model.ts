@@ -5,6 +5,7 @@ import type { LoadedModel, LoadSpec } from '../../engine/protocol.ts';
 import { VOICE_ACTIVITY_FILE } from '../../store/catalogue.ts';
 import { openSilero } from '../silero.ts';
 import type { TranscribeEvent, TranscribeOptions, Transcript } from '../transcript.ts';
+import { createBatcher, type Recogniser } from './batcher.ts';
 import { openWhisperCheckpoint, type WhisperSizes } from './checkpoint.ts';
 import { type ListenContext, type ListenInput, listen } from './live.ts';
 import { createMelFrontEnd } from './mel.ts';
@@ -13,7 +14,6 @@ import { createStopwatch } from './stopwatch.ts';
 import { readTokenizer } from './tokenizer.ts';
 import { readTokens } from './tokens.ts';
 import { transcribe, type WhisperModel } from './transcribe.ts';
-import { createTurns, type Turns } from './turns.ts';
 
 /** `LoadSpec.options` of a Whisper model. */
 export interface WhisperLoadOptions {
@@ -40,21 +40,16 @@ export interface TranscribeInput {
 export async function load(spec: LoadSpec): Promise<LoadedModel> {
   const options = spec.options as unknown as WhisperLoadOptions; // made by app.ts
   const model = await openModel(spec, options);
-  // Recordings are decoded side by side, but heard one after another.
-  const turns = createTurns();
-  // Live speech does not wait for the end of a recording; the two share the threads step by step.
-  const liveTurns = createTurns();
   return {
     async call(method, input, { signal, emit, chunks }) {
       switch (method) {
         case 'transcribe':
-          return transcribeFile(model, input as TranscribeInput, { signal, emit, turns });
+          return transcribeFile(model, input as TranscribeInput, { signal, emit });
         case 'listen':
           return listen(model, input as ListenInput, {
             chunks: chunks as ListenContext['chunks'],
             signal,
             emit,
-            turns: liveTurns,
           });
         default:
           throw new Error(`A Whisper model has no method ${method}.`);
@@ -70,14 +65,16 @@ export async function load(spec: LoadSpec): Promise<LoadedModel> {
 async function openModel(spec: LoadSpec, options: WhisperLoadOptions): Promise<WhisperModel> {
   const sizes = readSizes(spec.directory);
   const tokens = readTokens(spec.directory, sizes.vocabulary);
+  const recogniser: Recogniser = {
+    backend: await openOnnxWhisper(options.graphs, { sizes, threads: options.threads }),
+    tokens,
+    tokenizer: readTokenizer(join(spec.directory, 'tokenizer.json'), tokens.endOfText),
+    frontEnd: createMelFrontEnd(sizes.melBins),
+  };
   return {
     name: spec.model,
-    recogniser: {
-      backend: await openOnnxWhisper(options.graphs, { sizes, threads: options.threads }),
-      tokens,
-      tokenizer: readTokenizer(join(spec.directory, 'tokenizer.json'), tokens.endOfText),
-      frontEnd: createMelFrontEnd(sizes.melBins),
-    },
+    recogniser,
+    batcher: createBatcher(recogniser),
     detector: await openSilero(join(options.vad, VOICE_ACTIVITY_FILE)),
   };
 }
@@ -91,7 +88,7 @@ function readSizes(directory: string): WhisperSizes {
 async function transcribeFile(
   model: WhisperModel,
   input: TranscribeInput,
-  context: { signal: AbortSignal; emit: (event: TranscribeEvent) => void; turns: Turns },
+  context: { signal: AbortSignal; emit: (event: TranscribeEvent) => void },
 ): Promise<Transcript> {
   const { signal, emit } = context;
   const stopwatch = createStopwatch();
@@ -99,7 +96,5 @@ async function transcribeFile(
   const pcm = await stopwatch.measureAsync('decodeAudio', () =>
     decodeAudio(input.path, { ...input.audio, maxDurationSeconds, signal }),
   );
-  return context.turns.take(() =>
-    transcribe(pcm.samples, model, { options: input.options, stopwatch, signal, emit }),
-  );
+  return transcribe(pcm.samples, model, { options: input.options, stopwatch, signal, emit });
 }

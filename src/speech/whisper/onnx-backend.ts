@@ -1,6 +1,8 @@
 /** Whisper's encoder and decoder graphs on ONNX Runtime, behind the backend contract. */
 import { join } from 'node:path';
+import { type BufferPool, createBufferPool, createSlab } from '../../backends/buffer-pool.ts';
 import type {
+  Attention,
   DecodeInput,
   DecodeOutput,
   DecoderState,
@@ -10,6 +12,15 @@ import type {
 import { type OnnxTensor, openOnnxSession } from '../../backends/onnx.ts';
 import { HEAD_SIZE, type WhisperSizes } from './checkpoint.ts';
 import { DECODER_FILE, ENCODER_FILE } from './convert.ts';
+import {
+  canMove,
+  copyLeading,
+  type FloatTensor,
+  integers,
+  moveLeading,
+  orderLeading,
+  sliceOf,
+} from './tensors.ts';
 
 /** Mel frames in a second of audio. */
 const FRAMES_PER_SECOND = 100;
@@ -19,17 +30,23 @@ const FRAMES_PER_SECOND = 100;
  */
 const WINDOW_SECONDS = [12, 15, 18, 21, 25, 30];
 
-type FloatTensor = OnnxTensor<Float32Array>;
+type Tensors = Readonly<Record<string, FloatTensor>>;
 
 /** Cross-attention keys and values by graph input name, [windows × ...]. */
 interface OnnxWindows extends EncodedWindows {
-  readonly tensors: Readonly<Record<string, FloatTensor>>;
+  readonly tensors: Tensors;
 }
 
 /** Self-attention keys and values by graph input name, [rows × heads × length × 64]. */
 interface OnnxState extends DecoderState {
-  readonly tensors: Readonly<Record<string, FloatTensor>>;
+  readonly tensors: Tensors;
 }
+
+/** Of keys and values of rows that wait to be used again: several steps of a batch of base. */
+const POOL_BYTES = 32 * 2 ** 20;
+
+const KINDS = ['key', 'value'] as const;
+type Kind = (typeof KINDS)[number];
 
 const SMALL_OUTPUTS = ['text_values', 'text_ids', 'text_lse', 'end_logit', 'timestamps'];
 
@@ -41,38 +58,82 @@ export async function openOnnxWhisper(
   const encoder = await openOnnxSession(join(directory, ENCODER_FILE), { threads });
   const decoder = await openOnnxSession(join(directory, DECODER_FILE), { threads });
   const layers = Array.from({ length: sizes.decoderLayers }, (_, layer) => layer);
-  const encoderOutputs = layers.flatMap((layer) => [`key_${layer}`, `value_${layer}`]);
-  const presentOutputs = layers.flatMap((layer) => [`present_key_${layer}`, `present_value_${layer}`]);
+  const states = createBufferPool(POOL_BYTES);
+  const windows = createSlab();
 
-  async function decode(input: DecodeInput): Promise<DecodeOutput> {
+  /** Keys and values of every layer in one piece of memory, by `name(kind, layer)`. */
+  function allocate(
+    pool: BufferPool,
+    name: (kind: Kind, layer: number) => string,
+    dims: Record<Kind, readonly number[]>,
+  ) {
+    const size = dims.key.reduce((product, length) => product * length, 1);
+    const memory = pool.take(size * KINDS.length * layers.length);
+    const tensors: Record<string, FloatTensor> = {};
+    let at = 0;
+    for (const layer of layers) {
+      for (const kind of KINDS) {
+        tensors[name(kind, layer)] = { data: memory.subarray(at, at + size), dims: dims[kind] };
+        at += size;
+      }
+    }
+    return { tensors: tensors as Tensors, release: () => pool.give(memory) };
+  }
+
+  /** One window at a time: more at once are no faster, and need more memory. */
+  async function encode(mel: Float32Array, { count, frames }: { count: number; frames: number }) {
+    const positions = frames / 2;
+    const { tensors, release } = allocate(windows, (kind, layer) => `cross_${kind}_${layer}`, {
+      key: [count, sizes.heads, HEAD_SIZE, positions],
+      value: [count, sizes.heads, positions, HEAD_SIZE],
+    });
+    const size = sizes.melBins * frames;
+    for (let index = 0; index < count; index += 1) {
+      const window = {
+        data: mel.subarray(index * size, (index + 1) * size),
+        dims: [1, sizes.melBins, frames],
+      };
+      const into = Object.entries(tensors).map(([name, tensor]) => [
+        name.slice('cross_'.length),
+        sliceOf(tensor, index, index + 1),
+      ]);
+      await encoder.run({ mel: window }, [], Object.fromEntries(into) as Tensors);
+    }
+    return { count, tensors, release } satisfies OnnxWindows;
+  }
+
+  function feedsOf(input: Omit<DecodeInput, 'withLogits'>, aligned: number): Record<string, OnnxTensor> {
     const audio = input.audio as OnnxWindows;
     const rows = input.tokens.length;
     const count = input.tokens[0]!.length;
     const past = input.state?.length ?? 0;
-    const feeds: Record<string, OnnxTensor> = {
+    const positions = Array.from({ length: count }, (_, index) => past + index);
+    return {
       ...audio.tensors,
       ...(input.state === undefined ? emptyCache(rows) : (input.state as OnnxState).tensors),
-      ids: { data: BigInt64Array.from(input.tokens.flat(), BigInt), dims: [rows, count] },
-      positions: {
-        data: BigInt64Array.from({ length: count }, (_, index) => BigInt(past + index)),
-        dims: [count],
-      },
-      select: { data: BigInt64Array.from(input.select, BigInt), dims: [input.select.length] },
-      candidates: { data: BigInt64Array.of(BigInt(input.candidates)), dims: [1] },
-      beam_shape: {
-        data: BigInt64Array.of(
-          BigInt(audio.count),
-          BigInt((rows / audio.count) * count),
-          BigInt(sizes.width),
-        ),
-        dims: [3],
-      },
+      ids: integers(input.tokens.flat(), [rows, count]),
+      positions: integers(positions),
+      select: integers(input.select),
+      candidates: integers([input.candidates]),
+      beam_shape: integers([audio.count, (rows / audio.count) * count, sizes.width]),
+      aligned: integers([aligned]),
     };
-    const wanted = [...SMALL_OUTPUTS, ...presentOutputs, ...(input.withLogits ? ['logits'] : [])];
-    const results = await decoder.run(feeds, wanted);
+  }
+
+  async function decode(input: DecodeInput): Promise<DecodeOutput> {
+    const rows = input.tokens.length;
+    const length = (input.state?.length ?? 0) + input.tokens[0]!.length;
+    const state = allocateState(rows, length);
+    const present = Object.entries(state.tensors).map(([name, tensor]) => [
+      name.replace('past', 'present'),
+      tensor,
+    ]);
+    const wanted = [...SMALL_OUTPUTS, ...(input.withLogits ? ['logits'] : [])];
+    const results = await decoder.run(feedsOf(input, 0), wanted, Object.fromEntries(present) as Tensors);
+    input.state?.release();
     const float = (name: string) => results[name]!.data as Float32Array;
     return {
-      state: stateOf(rows, past + count, (kind, layer) => results[`present_${kind}_${layer}`] as FloatTensor),
+      state,
       textValues: float('text_values'),
       textIds: results['text_ids']!.data as BigInt64Array,
       textLogSum: float('text_lse'),
@@ -80,6 +141,19 @@ export async function openOnnxWhisper(
       timestamps: float('timestamps'),
       logits: input.withLogits ? float('logits') : undefined,
     };
+  }
+
+  async function align(audio: EncodedWindows, index: number, tokens: readonly number[]): Promise<Attention> {
+    const input = {
+      audio: part(audio, index, index + 1),
+      state: undefined,
+      tokens: [tokens],
+      select: [0],
+      candidates: 1,
+    };
+    const { attention } = await decoder.run(feedsOf(input, tokens.length), ['attention']);
+    const { data, dims } = attention as FloatTensor;
+    return { heads: dims[1]!, positions: dims[3]!, weights: data };
   }
 
   function emptyCache(rows: number): Record<string, FloatTensor> {
@@ -92,17 +166,26 @@ export async function openOnnxWhisper(
     );
   }
 
-  function stateOf(
-    rows: number,
-    length: number,
-    tensor: (kind: 'key' | 'value', layer: number) => FloatTensor,
-  ): OnnxState {
-    const tensors: Record<string, FloatTensor> = {};
-    for (const layer of layers) {
-      tensors[`past_key_${layer}`] = tensor('key', layer);
-      tensors[`past_value_${layer}`] = tensor('value', layer);
+  function allocateState(rows: number, length: number): OnnxState {
+    const dims = [rows, sizes.heads, length, HEAD_SIZE];
+    return {
+      rows,
+      length,
+      ...allocate(states, (kind, layer) => `past_${kind}_${layer}`, { key: dims, value: dims }),
+    };
+  }
+
+  function selectRows(given: DecoderState, rows: readonly number[]): OnnxState {
+    const state = given as OnnxState;
+    if (canMove(rows)) {
+      const kept = mapValues(state.tensors, (tensor) => moveLeading(tensor, rows));
+      return { ...state, rows: rows.length, tensors: kept };
     }
-    return { rows, length, tensors, release: () => release(tensors) };
+    const copy = allocateState(rows.length, state.length);
+    for (const [name, tensor] of Object.entries(copy.tensors))
+      copyLeading(state.tensors[name]!, rows, tensor);
+    state.release();
+    return copy;
   }
 
   return {
@@ -110,28 +193,14 @@ export async function openOnnxWhisper(
     vocabulary: sizes.vocabulary,
     windowFrames: WINDOW_SECONDS.map((seconds) => seconds * FRAMES_PER_SECOND),
     maxTokens: sizes.textPositions,
-    async encode(mel, { count, frames }) {
-      const outputs = await encoder.run(
-        { mel: { data: mel, dims: [count, sizes.melBins, frames] } },
-        encoderOutputs,
-      );
-      const tensors: Record<string, FloatTensor> = {};
-      for (const [name, tensor] of Object.entries(outputs)) tensors[`cross_${name}`] = tensor as FloatTensor;
-      return windowsOf(count, tensors);
+    encode,
+    orderWindows(audio, order) {
+      for (const tensor of Object.values((audio as OnnxWindows).tensors)) orderLeading(tensor, order);
     },
-    selectWindows(audio, windows) {
-      return windowsOf(windows.length, selectEach((audio as OnnxWindows).tensors, windows));
-    },
+    firstWindows: (audio, count) => part(audio, 0, count),
     decode,
-    selectRows(state, rows) {
-      const tensors = selectEach((state as OnnxState).tensors, rows);
-      return {
-        rows: rows.length,
-        length: state.length,
-        tensors,
-        release: () => release(tensors),
-      } satisfies OnnxState;
-    },
+    align,
+    selectRows,
     async close() {
       await encoder.close();
       await decoder.close();
@@ -139,43 +208,12 @@ export async function openOnnxWhisper(
   };
 }
 
-function windowsOf(count: number, tensors: Record<string, FloatTensor>): OnnxWindows {
-  return { count, tensors, release: () => release(tensors) };
+/** Windows [start, end) of `audio`, which still owns them. */
+function part(audio: EncodedWindows, start: number, end: number): OnnxWindows {
+  const tensors = mapValues((audio as OnnxWindows).tensors, (tensor) => sliceOf(tensor, start, end));
+  return { count: end - start, tensors, release: () => {} };
 }
 
-/** Drops the references; the runtime's memory goes with them. */
-function release(tensors: Record<string, FloatTensor>): void {
-  for (const name of Object.keys(tensors)) delete tensors[name];
-}
-
-function selectEach(
-  tensors: Readonly<Record<string, FloatTensor>>,
-  rows: readonly number[],
-): Record<string, FloatTensor> {
-  return Object.fromEntries(
-    Object.entries(tensors).map(([name, tensor]) => [name, selectLeading(tensor, rows)]),
-  );
-}
-
-/**
- * The given indices of the first dimension. Where every kept row stands at or before its old place the rest is moved inside the
- * same memory (rows that leave a batch cost one move); otherwise (beams that fork) it is copied.
- */
-function selectLeading(tensor: FloatTensor, rows: readonly number[]): FloatTensor {
-  const size = tensor.data.length / tensor.dims[0]!;
-  const dims = [rows.length, ...tensor.dims.slice(1)];
-  const canMove = rows.every(
-    (row, place) => row === place || (row >= rows.length && rows.indexOf(row) === place),
-  );
-  if (canMove) {
-    rows.forEach((row, place) => {
-      if (row !== place) tensor.data.copyWithin(place * size, row * size, (row + 1) * size);
-    });
-    return { data: tensor.data.subarray(0, rows.length * size), dims };
-  }
-  const data = new Float32Array(rows.length * size);
-  rows.forEach((row, place) => {
-    data.set(tensor.data.subarray(row * size, (row + 1) * size), place * size);
-  });
-  return { data, dims };
+function mapValues(tensors: Tensors, change: (tensor: FloatTensor) => FloatTensor): Tensors {
+  return Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, change(tensor)]));
 }

@@ -37,6 +37,11 @@ export type Method =
   | { readonly kind: 'beam'; readonly size: number }
   | { readonly kind: 'draw'; readonly temperature: number; readonly rows: number };
 
+/** Rows of one window after its first step. */
+export function rowsOf(method: Method): number {
+  return method.kind === 'beam' ? method.size : method.rows;
+}
+
 /** How many best text tokens a step of this method looks at. */
 export function candidatesOf(method: Method): number {
   return method.kind === 'beam' && method.size > 1 ? method.size + 1 : 1;

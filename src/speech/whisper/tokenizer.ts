@@ -10,6 +10,11 @@ export interface Tokenizer {
   encode(text: string): number[];
   /** The text of ordinary tokens; ids at or above `specialFrom` are left out. Bytes that are not UTF-8 become U+FFFD. */
   decode(ids: readonly number[]): string;
+  /**
+   * The text that each of these tokens completes, special ones left out; joined it is what `decode` gives. Empty where the next token
+   * goes on with the same character.
+   */
+  pieces(ids: readonly number[]): string[];
 }
 
 /** GPT-2's pattern (openai/gpt-2 encoder.py). */
@@ -36,11 +41,19 @@ export function readTokenizer(path: string, specialFrom: number): Tokenizer {
     return ids;
   };
 
+  const bytesOfText = (ids: readonly number[]) =>
+    ids.filter((id) => id < specialFrom).map((id) => idToBytes.get(id) ?? new Uint8Array());
+  // Otherwise a mark at the beginning would vanish from the whole text, but not from its pieces.
+  const createDecoder = () => new TextDecoder('utf-8', { ignoreBOM: true });
+
   return {
     encode: (text) => (text.match(PIECES) ?? []).flatMap(encodePiece),
-    decode: (ids) => {
-      const parts = ids.filter((id) => id < specialFrom).map((id) => idToBytes.get(id) ?? new Uint8Array());
-      return new TextDecoder().decode(Buffer.concat(parts));
+    decode: (ids) => createDecoder().decode(Buffer.concat(bytesOfText(ids))),
+    pieces: (ids) => {
+      const decoder = createDecoder();
+      const pieces = bytesOfText(ids).map((bytes) => decoder.decode(bytes, { stream: true }));
+      const last = pieces.pop();
+      return last === undefined ? [] : [...pieces, last + decoder.decode()];
     },
   };
 }

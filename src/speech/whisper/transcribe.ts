@@ -1,25 +1,19 @@
 /** From samples to a transcript: speech spans, windows, language, text in batches, segments in order. */
-import { throwIfAborted } from '../../base/abort.ts';
 import { type SpeechDetector, VAD_FRAME_SAMPLES } from '../silero.ts';
 import type { Segment, TranscribeEvent, TranscribeOptions, Transcript } from '../transcript.ts';
 import { type Span, speechSpans } from '../voice-activity.ts';
-import { type DetectedLanguage, detectLanguage } from './detect-language.ts';
-import { HOP_SAMPLES, SAMPLE_RATE } from './mel.ts';
-import { buildPrompt, checkLanguageAndTask } from './prompt.ts';
-import {
-  encodeWindows,
-  type RecogniseContext,
-  type Recognised,
-  type Recogniser,
-  recognise,
-} from './recognise.ts';
-import { cutAtTimestamps } from './segments.ts';
+import type { Batcher, Listener, Recogniser } from './batcher.ts';
+import { SAMPLE_RATE } from './mel.ts';
+import { checkLanguageAndTask } from './prompt.ts';
+import { type Recognised, recognise } from './recognise.ts';
 import type { Stopwatch } from './stopwatch.ts';
-import { framesFor, growingGroups, MAX_WINDOW_SAMPLES, packSpans, type Window } from './windows.ts';
+import { windowSegments } from './window-segments.ts';
+import { gatherOpening, MAX_WINDOW_SAMPLES, packSpans, type Window } from './windows.ts';
 
 export interface WhisperModel {
   readonly name: string;
   readonly recogniser: Recogniser;
+  readonly batcher: Batcher;
   readonly detector: SpeechDetector;
 }
 
@@ -30,7 +24,7 @@ export interface TranscribeContext {
   emit(event: TranscribeEvent): void;
 }
 
-/** Windows looked at together, so that those of one length can share a batch; a multiple of the batch. */
+/** Batches' worth of windows that wait at once, so that those of one length can share a batch. */
 const LOOKAHEAD_BATCHES = 2;
 /** Speech that a text leaves unheard at the end of its window is heard again when it is longer than this. */
 const UNHEARD_SECONDS = 2;
@@ -60,8 +54,8 @@ export async function transcribe(
   return {
     model: model.name,
     task: options.task,
-    language: run.language?.code ?? 'en',
-    languageProbability: run.language?.probability ?? 0,
+    language: run.listener.language?.code ?? 'en',
+    languageProbability: run.listener.language?.probability ?? 0,
     durationSeconds,
     text: run.segments
       .map((segment) => segment.text)
@@ -84,35 +78,70 @@ function findSpeech(
   return speechSpans(blocks, clock, options.vad);
 }
 
+/** A window whose text is on its way. */
+interface Pending {
+  readonly window: Window;
+  readonly heard: Promise<Recognised>;
+}
+
 /** One transcription under way. */
 class Run {
   readonly segments: Segment[] = [];
-  /** Undefined until the first window with speech, unless the caller named it. */
-  language: DetectedLanguage | undefined;
+  readonly listener: Listener & { previous: readonly number[] };
   /** How much of the recording was taken for speech so far. */
   speechSamples = 0;
-  readonly #samples: Float32Array;
   readonly #model: WhisperModel;
   readonly #context: TranscribeContext;
-  /** The caller's prompt, then the text so far when it is passed on. */
-  #previous: number[];
+  /** In the order of the recording. */
+  readonly #pending: Pending[] = [];
+  #isLanguageTold = false;
 
   constructor(samples: Float32Array, model: WhisperModel, context: TranscribeContext) {
-    this.#samples = samples;
     this.#model = model;
     this.#context = context;
-    const { language, prompt } = context.options;
-    if (language !== undefined) this.language = { code: language, probability: 1 };
-    this.#previous = prompt === undefined ? [] : model.recogniser.tokenizer.encode(` ${prompt.trim()}`);
+    const { stopwatch, signal, options } = context;
+    const { language, prompt, task, batchSize, wordTimestamps } = options;
+    this.listener = {
+      samples,
+      task,
+      batchSize,
+      wordTimestamps,
+      stopwatch,
+      signal,
+      language: language === undefined ? undefined : { code: language, probability: 1 },
+      // The caller's prompt, then the text so far when it is passed on.
+      previous: prompt === undefined ? [] : model.recogniser.tokenizer.encode(` ${prompt.trim()}`),
+    };
   }
 
-  /** Windows around the spans, those of one length as a batch; segments come in the order of the recording. */
+  /**
+   * Windows around the spans; segments come in the order of the recording. At first one window waits at a time, so that the first text
+   * comes early, then ever more, so that batches fill.
+   */
   async windows(spans: AsyncIterable<Span>): Promise<void> {
     const { batchSize, conditionOnPreviousText, vad } = this.#context.options;
-    const batch = conditionOnPreviousText ? 1 : batchSize;
-    const lookahead = conditionOnPreviousText ? 1 : batchSize * LOOKAHEAD_BATCHES;
-    const windows = packSpans(this.#counted(spans), vad.maxSpeechSeconds);
-    for await (const group of growingGroups(windows, lookahead)) await this.#group(group, batch);
+    const most = conditionOnPreviousText ? 1 : batchSize * LOOKAHEAD_BATCHES;
+    let kept = 0;
+    for await (const windows of gatherOpening(packSpans(this.#counted(spans), vad.maxSpeechSeconds))) {
+      const first = await this.#findLanguage(windows);
+      for (const window of windows) {
+        this.#pending.push(window === first?.window ? first : this.#begin(window));
+        for (; this.#pending.length >= Math.min(1 + kept, most); kept += 1) await this.#keepNext();
+      }
+    }
+    while (this.#pending.length > 0) await this.#keepNext();
+  }
+
+  /** Without VAD: windows of 30 s from the beginning to the end; each begins where the text before says that it ended. */
+  async consecutive(): Promise<void> {
+    const { length } = this.listener.samples;
+    this.speechSamples = length;
+    let start = 0;
+    while (start < length) {
+      const window = { start, end: Math.min(length, start + MAX_WINDOW_SAMPLES) };
+      const heard = this.#add(window, await this.#begin(window).heard);
+      start = window.end === length || heard <= start ? window.end : heard;
+    }
   }
 
   async *#counted(spans: AsyncIterable<Span>): AsyncGenerator<Span> {
@@ -122,53 +151,28 @@ class Run {
     }
   }
 
-  async #group(group: readonly Window[], batchSize: number): Promise<void> {
-    const heard = new Map<Window, Recognised>();
-    let next = 0;
-    const all = batches(group, this.#model.recogniser.backend.windowFrames, batchSize);
-    // The batch that is heard first chooses the language: the one with most to hear.
-    if (this.language === undefined) all.sort((a, b) => samplesIn(b.members) - samplesIn(a.members));
-    for (const { frames, members } of all) {
-      const results = await this.#recognise(members, frames);
-      members.forEach((window, place) => {
-        heard.set(window, results[place]!);
-      });
-      for (; next < group.length && heard.has(group[next]!); next += 1) {
-        await this.#keep(group[next]!, heard.get(group[next]!)!);
-      }
-    }
+  /** The window with most to hear chooses the language of the recording, unless it is known. */
+  async #findLanguage(windows: readonly Window[]): Promise<Pending | undefined> {
+    if (this.listener.language !== undefined) return undefined;
+    const pending = this.#begin(
+      windows.reduce((best, one) => (one.end - one.start > best.end - best.start ? one : best)),
+    );
+    await pending.heard;
+    return pending;
   }
 
-  /** Windows of 30 s from the beginning to the end; each begins where the text before says that it ended. */
-  async consecutive(): Promise<void> {
-    this.speechSamples = this.#samples.length;
-    let start = 0;
-    while (start < this.#samples.length) {
-      const window = { start, end: Math.min(this.#samples.length, start + MAX_WINDOW_SAMPLES) };
-      const [result] = await this.#recognise(
-        [window],
-        framesFor(window, this.#model.recogniser.backend.windowFrames),
-      );
-      const isLast = window.end === this.#samples.length;
-      const heard = this.#add(window, result!);
-      start = isLast || heard <= start ? window.end : heard;
-    }
+  #begin(window: Window): Pending {
+    const { recogniser, batcher } = this.#model;
+    const { options } = this.#context;
+    const heard = recognise(window, { batcher, recogniser, listener: this.listener, options });
+    // Until its turn comes nobody waits for it, and by then another window may have failed.
+    heard.catch(() => {});
+    return { window, heard };
   }
 
-  async #recognise(windows: readonly Window[], frames: number): Promise<Recognised[]> {
-    throwIfAborted(this.#context.signal);
-    const { recogniser } = this.#model;
-    const { stopwatch, options, signal, emit } = this.#context;
-    const samples = this.#samples;
-    const audio = await encodeWindows(windows, frames, { recogniser, samples, stopwatch });
-    if (this.language === undefined) {
-      this.language = await stopwatch.measureAsync('decoder', () => detectLanguage(audio, recogniser));
-      emit({ type: 'language', language: this.language.code, probability: this.language.probability });
-    }
-    const parts = { previous: this.#previous, language: this.language.code, task: options.task };
-    const prompt = buildPrompt(recogniser.tokens, parts, recogniser.backend.maxTokens);
-    const context: RecogniseContext = { samples, options, prompt, stopwatch, signal };
-    return recognise(recogniser, { windows, audio, frames }, context);
+  async #keepNext(): Promise<void> {
+    const { window, heard } = this.#pending.shift()!;
+    await this.#keep(window, await heard);
   }
 
   /** Adds a window's segments; speech that its text does not reach is heard in a window of its own. */
@@ -177,69 +181,43 @@ class Run {
     if (heard <= window.start || window.end - heard < UNHEARD_SECONDS * SAMPLE_RATE || result.isSilent)
       return;
     const rest = { start: heard, end: window.end };
-    const [next] = await this.#recognise(
-      [rest],
-      framesFor(rest, this.#model.recogniser.backend.windowFrames),
-    );
-    await this.#keep(rest, next!);
+    await this.#keep(rest, await this.#begin(rest).heard);
   }
 
   /** Adds a window's segments and gives the sample up to which its text goes. */
   #add(window: Window, result: Recognised): number {
     const { emit, options } = this.#context;
     const { tokenizer, tokens } = this.#model.recogniser;
-    const windowSeconds = (window.end - window.start) / SAMPLE_RATE;
-    const offset = window.start / SAMPLE_RATE;
-    const { runs, heardSeconds } = cutAtTimestamps(result.tokens, tokens.firstTimestamp, windowSeconds);
-    for (const run of result.isSilent ? [] : runs) {
-      const text = tokenizer.decode(run.tokens);
-      if (text.trim() === '' || run.startSeconds >= windowSeconds) continue;
-      const segment: Segment = {
-        id: this.segments.length,
-        seek: Math.round(window.start / HOP_SAMPLES),
-        startSeconds: roundToMs(offset + run.startSeconds),
-        endSeconds: roundToMs(offset + run.endSeconds),
-        text,
-        tokens: run.tokens,
-        temperature: result.temperature,
-        avgLogprob: result.avgLogprob,
-        compressionRatio: result.compressionRatio,
-        noSpeechProb: result.noSpeechProb,
-      };
+    this.#tellLanguage();
+    const { segments, heard } = windowSegments(window, result, {
+      tokens,
+      tokenizer,
+      // A translation is in English, whatever was spoken.
+      language: options.task === 'translate' ? 'en' : this.listener.language!.code,
+      durationSeconds: this.listener.samples.length / SAMPLE_RATE,
+      spokenUntilSeconds: this.segments.at(-1)?.endSeconds ?? 0,
+    });
+    for (const found of segments) {
+      const segment: Segment = { id: this.segments.length, ...found };
       this.segments.push(segment);
       emit({ type: 'segment', segment });
     }
     if (options.conditionOnPreviousText && !result.isSilent) this.#remember(result);
     emit({ type: 'progress', doneSeconds: window.end / SAMPLE_RATE });
-    return window.start + Math.round(heardSeconds * SAMPLE_RATE);
+    return heard;
+  }
+
+  #tellLanguage(): void {
+    const { language } = this.listener;
+    if (this.#isLanguageTold || language === undefined) return;
+    this.#isLanguageTold = true;
+    if (this.#context.options.language !== undefined) return;
+    this.#context.emit({ type: 'language', language: language.code, probability: language.probability });
   }
 
   #remember(result: Recognised): void {
     const words = result.tokens.filter((token) => token < this.#model.recogniser.tokens.endOfText);
-    this.#previous = result.temperature > UNRELIABLE_TEMPERATURE ? [] : [...this.#previous, ...words];
+    const { previous } = this.listener;
+    this.listener.previous = result.temperature > UNRELIABLE_TEMPERATURE ? [] : [...previous, ...words];
   }
-}
-
-/** Windows of one length together, at most `size`; the batch that holds the earliest window comes first. */
-function batches(
-  windows: readonly Window[],
-  lengths: readonly number[],
-  size: number,
-): { frames: number; members: Window[] }[] {
-  const all: { frames: number; members: Window[] }[] = [];
-  for (const window of windows) {
-    const frames = framesFor(window, lengths);
-    const open = all.find((batch) => batch.frames === frames && batch.members.length < size);
-    if (open === undefined) all.push({ frames, members: [window] });
-    else open.members.push(window);
-  }
-  return all;
-}
-
-function samplesIn(windows: readonly Window[]): number {
-  return windows.reduce((sum, window) => sum + window.end - window.start, 0);
-}
-
-function roundToMs(seconds: number): number {
-  return Math.round(seconds * 1000) / 1000;
 }

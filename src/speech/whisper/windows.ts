@@ -19,8 +19,8 @@ const MAX_GAP_SECONDS = 2;
  */
 const TRAILING_SECONDS = 3;
 
-/** The first group holds at least this much, so that a single short word does not choose the language of a whole recording. */
-const FIRST_GROUP_SECONDS = 5;
+/** The opening holds at least this much speech, so that a single short word does not choose the language of a whole recording. */
+const OPENING_SECONDS = 5;
 
 /** Joins spans, in order, into windows of at most `maxSeconds`. */
 export async function* packSpans(
@@ -44,23 +44,22 @@ function fitsBehind(window: Window, span: Span, maxSeconds: number): boolean {
   return isNear && span.end - window.start <= maxSeconds * SAMPLE_RATE;
 }
 
-/** Windows in groups of at most `largest`: the first ones small, so that the first text comes early; each may be twice the one before. */
-export async function* growingGroups(
+/** The windows of the opening together, then each alone. */
+export async function* gatherOpening(
   windows: AsyncIterable<Window> | Iterable<Window>,
-  largest: number,
 ): AsyncGenerator<Window[]> {
-  let size = 1;
-  let group: Window[] = [];
-  let missingSamples = FIRST_GROUP_SECONDS * SAMPLE_RATE;
+  const opening: Window[] = [];
+  let missingSamples = OPENING_SECONDS * SAMPLE_RATE;
   for await (const window of windows) {
-    group.push(window);
+    if (missingSamples <= 0) {
+      yield [window];
+      continue;
+    }
+    opening.push(window);
     missingSamples -= window.end - window.start;
-    if (group.length < largest && (group.length < size || missingSamples > 0)) continue;
-    yield group;
-    group = [];
-    size = Math.min(2 * size, largest);
+    if (missingSamples <= 0) yield opening;
   }
-  if (group.length > 0) yield group;
+  if (missingSamples > 0 && opening.length > 0) yield opening;
 }
 
 /** The shortest of `lengths` (mel frames, ascending) that holds the window and the silence after it. */

@@ -40,6 +40,17 @@ test('any text comes back as it was', () => {
   }
 });
 
+test('pieces join to the text, each with the token that completes it', () => {
+  const tokenizer = readTokenizer(writeTokenizer(MERGES), 261);
+  assert.deepEqual(tokenizer.pieces(tokenizer.encode('hello wé')), ['hello', ' w', '', 'é']);
+  assert.deepEqual(tokenizer.pieces([259, 261, 260, 300]), ['hello', ' w']);
+  assert.deepEqual(tokenizer.pieces([]), []);
+  const bytes = Array.from({ length: 256 }, (_, byte) => tokenizer.encode('東')[byte % 3]! + (byte % 7));
+  const mark = tokenizer.encode('\ufeff\ufeffa');
+  for (const ids of [bytes, bytes.slice(3, 20), mark, tokenizer.encode('é').slice(0, 1)])
+    assert.equal(tokenizer.pieces(ids).join(''), tokenizer.decode(ids));
+});
+
 test('special tokens are left out, and bytes that are no text become a replacement', () => {
   const tokenizer = readTokenizer(writeTokenizer(MERGES), 261);
   assert.equal(tokenizer.decode([259, 261, 300]), 'hello');

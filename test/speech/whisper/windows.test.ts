@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { framesFor, growingGroups, packSpans } from '../../../src/speech/whisper/windows.ts';
+import { framesFor, gatherOpening, packSpans } from '../../../src/speech/whisper/windows.ts';
 
 const seconds = (start: number, end: number) => ({ start: start * 16_000, end: end * 16_000 });
 
@@ -19,28 +19,12 @@ test('spans far apart do not share a window', async () => {
   assert.equal((await all(packSpans([seconds(0, 2), seconds(6, 8)], 12))).length, 2);
 });
 
-test('groups grow from one to the largest, and hold everything in order', async () => {
-  const windows = Array.from({ length: 21 }, (_, index) => seconds(10 * index, 10 * index + 8));
-  const groups = await all(growingGroups(windows, 8));
-  assert.deepEqual(
-    groups.map((group) => group.length),
-    [1, 2, 4, 8, 6],
-  );
-  assert.deepEqual(groups.flat(), windows);
-  assert.deepEqual(
-    (await all(growingGroups(windows.slice(0, 3), 1))).map((group) => group.length),
-    [1, 1, 1],
-  );
-});
-
-test('the first group holds five seconds of speech, unless there is less', async () => {
+test('the opening holds five seconds of speech, unless there is less; then windows come alone', async () => {
   const short = [seconds(0, 1), seconds(4, 6), seconds(10, 13), seconds(20, 21), seconds(30, 31)];
-  const groups = await all(growingGroups(short, 8));
-  assert.deepEqual(
-    groups.map((group) => group.length),
-    [3, 2],
-  );
-  assert.deepEqual(await all(growingGroups(short.slice(0, 2), 8)), [short.slice(0, 2)]);
+  const groups = await all(gatherOpening(short));
+  assert.deepEqual(groups, [short.slice(0, 3), [short[3]], [short[4]]]);
+  assert.deepEqual(await all(gatherOpening(short.slice(0, 2))), [short.slice(0, 2)]);
+  assert.deepEqual(await all(gatherOpening([])), []);
 });
 
 test('a window is followed by three seconds of silence, unless it is the longest there is', () => {

@@ -1,0 +1,64 @@
+/** Memory for tensors that come and go many times a second: taken and given back by hand, so that it does not wait for the garbage collector. */
+
+export interface BufferPool {
+  /** `length` numbers with whatever they held before. */
+  take(length: number): Float32Array;
+  /** The array must not be used afterwards. Others than those that were taken are ignored. */
+  give(array: Float32Array): void;
+}
+
+/** Sizes are rounded up to this many numbers, so that a sequence that grows by one fits into what the last one had. */
+const GRAIN = 2 ** 16;
+
+/** Keeps what is given back, up to `mostBytes`; beyond that the oldest goes. */
+export function createBufferPool(mostBytes: number): BufferPool {
+  const free: ArrayBufferLike[] = [];
+  const taken = new WeakSet<ArrayBufferLike>();
+  let freeBytes = 0;
+
+  function smallestOf(bytes: number): ArrayBufferLike | undefined {
+    let best: ArrayBufferLike | undefined;
+    for (const buffer of free) {
+      // A much larger one is left for those who need it.
+      if (buffer.byteLength < bytes || buffer.byteLength > 2 * bytes) continue;
+      if (best === undefined || buffer.byteLength < best.byteLength) best = buffer;
+    }
+    return best;
+  }
+
+  return {
+    take(length) {
+      const bytes = Math.ceil(length / GRAIN) * GRAIN * Float32Array.BYTES_PER_ELEMENT;
+      let buffer = smallestOf(bytes);
+      if (buffer === undefined) buffer = new ArrayBuffer(bytes);
+      else {
+        free.splice(free.indexOf(buffer), 1);
+        freeBytes -= buffer.byteLength;
+      }
+      taken.add(buffer);
+      return new Float32Array(buffer, 0, length);
+    },
+    give({ buffer }) {
+      if (!taken.delete(buffer)) return;
+      free.push(buffer);
+      freeBytes += buffer.byteLength;
+      while (freeBytes > mostBytes) freeBytes -= free.shift()!.byteLength;
+    },
+  };
+}
+
+/** One piece of memory for a user who wants one at a time, of any size: the largest there was serves all that need less. */
+export function createSlab(): BufferPool {
+  let spare: ArrayBufferLike | undefined;
+  return {
+    take(length) {
+      const bytes = length * Float32Array.BYTES_PER_ELEMENT;
+      const buffer = spare !== undefined && spare.byteLength >= bytes ? spare : new ArrayBuffer(bytes);
+      spare = undefined;
+      return new Float32Array(buffer, 0, length);
+    },
+    give({ buffer }) {
+      if (spare === undefined || buffer.byteLength > spare.byteLength) spare = buffer;
+    },
+  };
+}

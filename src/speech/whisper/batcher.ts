@@ -1,0 +1,282 @@
+/**
+ * One model's windows, whichever transcription they belong to: those of one shape are encoded and decoded as a batch, and
+ * transcriptions take turns. A window's text never depends on the others in its batch.
+ */
+import type { EncodedWindows, WhisperBackend } from '../../backends/contract.ts';
+import { abortError } from '../../base/abort.ts';
+import type { SpeechTask } from '../transcript.ts';
+import { alignText } from './align.ts';
+import { type DecodedBatch, type DecodedWindow, decodeBatch } from './decode-batch.ts';
+import { type DetectedLanguage, detectLanguages } from './detect-language.ts';
+import { createFairQueue, type Queued } from './fair-queue.ts';
+import { FRAMES_PER_SECOND, type MelFrontEnd, SAMPLE_RATE } from './mel.ts';
+import { buildPrompt } from './prompt.ts';
+import { type Method, rowsOf } from './search.ts';
+import type { Step, Stopwatch } from './stopwatch.ts';
+import type { Tokenizer } from './tokenizer.ts';
+import type { WhisperTokens } from './tokens.ts';
+import { MAX_WINDOW_FRAMES, type Window } from './windows.ts';
+
+export interface Recogniser {
+  readonly backend: WhisperBackend;
+  readonly tokens: WhisperTokens;
+  readonly tokenizer: Tokenizer;
+  readonly frontEnd: MelFrontEnd;
+}
+
+/** One transcription, as the batcher sees it. */
+export interface Listener {
+  readonly samples: Float32Array;
+  readonly task: SpeechTask;
+  readonly batchSize: number;
+  /** The times of tokens are wanted, too. */
+  readonly wordTimestamps: boolean;
+  readonly stopwatch: Stopwatch;
+  readonly signal: AbortSignal;
+  /** Undefined: the batcher sets it to the language of the first window that it hears. */
+  language: DetectedLanguage | undefined;
+  /** The text before, in tokens. */
+  readonly previous: readonly number[];
+}
+
+/** One window, and how its text is to be searched for. */
+export interface Hearing {
+  readonly window: Window;
+  /** Length to encode it at, one of the backend's. */
+  readonly frames: number;
+  readonly method: Method;
+  /** Searched again, while the window is still encoded, when the text's mean log probability is below. */
+  readonly second?: { readonly belowLogprob: number; readonly method: Method } | undefined;
+}
+
+export interface HeardWindow extends DecodedWindow {
+  /** Where each text token begins, and where the last one ends, in seconds from the window's start; undefined if not asked for. */
+  readonly tokenTimes: readonly number[] | undefined;
+}
+
+export interface Batcher {
+  /** Whether a window would be heard at once. */
+  readonly isIdle: boolean;
+  /** Rejects with the signal's error when the listener's signal has fired. */
+  hear(listener: Listener, hearing: Hearing): Promise<HeardWindow>;
+}
+
+interface Job extends Hearing, Queued {
+  readonly owner: Listener;
+  /** Equal for windows that can be decoded together. */
+  readonly shape: string;
+  resolve(heard: HeardWindow): void;
+  reject(error: unknown): void;
+}
+
+/** A batch of `batchSize` windows is meant for windows of this length; longer ones are fewer, so that memory stays the same. */
+const USUAL_FRAMES = 15 * FRAMES_PER_SECOND;
+/** Each row has keys and values of its own; more at once are hardly faster, and their memory grows with the text. */
+const MOST_ROWS = 20;
+/**
+ * A window may take this many tokens before it is taken for a repetition and heard again at full length. Spoken English needs
+ * 3 to 5 a second; scripts that Whisper's vocabulary spells in bytes need up to 12.
+ */
+const TOKENS_PER_SECOND = 12;
+const SPARE_TOKENS = 16;
+
+export function createBatcher(recogniser: Recogniser): Batcher {
+  const queue = createFairQueue<Job>();
+  let isRunning = false;
+
+  async function work(): Promise<void> {
+    while (queue.length > 0) {
+      const jobs = queue.take(({ shape }, first) => shape === first.shape, mostWindows);
+      const wanted = jobs.filter(({ owner }) => !owner.signal.aborted);
+      for (const job of jobs) if (job.owner.signal.aborted) job.reject(abortError(job.owner.signal));
+      if (wanted.length === 0) continue;
+      try {
+        const decoded = await hearTogether(wanted, recogniser);
+        wanted.forEach((job, place) => {
+          if (job.owner.signal.aborted) job.reject(abortError(job.owner.signal));
+          else job.resolve(decoded[place]!);
+        });
+      } catch (error) {
+        for (const job of wanted) job.reject(error);
+      }
+      // Those who have their text add what they want next, before the next batch is chosen.
+      await new Promise(setImmediate);
+    }
+    isRunning = false;
+  }
+
+  return {
+    get isIdle() {
+      return !isRunning;
+    },
+    hear(owner, hearing) {
+      return new Promise((resolve, reject) => {
+        queue.add({
+          ...hearing,
+          owner,
+          cost: hearing.frames,
+          shape: shapeOf(owner, hearing),
+          resolve,
+          reject,
+        });
+        if (isRunning) return;
+        isRunning = true;
+        setImmediate(() => void work());
+      });
+    },
+  };
+}
+
+function shapeOf({ previous }: Listener, { frames, method, second }: Hearing): string {
+  return JSON.stringify([frames, previous.length, method, second?.method]);
+}
+
+function mostWindows({ owner, frames, method }: Job): number {
+  const byLength = Math.floor(owner.batchSize * Math.min(1, USUAL_FRAMES / frames));
+  return Math.max(1, Math.min(byLength, mostWith(method)));
+}
+
+/** How many windows the decoder takes at once when each has the rows of this method. */
+function mostWith(method: Method): number {
+  return Math.floor(MOST_ROWS / rowsOf(method));
+}
+
+async function hearTogether(jobs: readonly Job[], recogniser: Recogniser): Promise<HeardWindow[]> {
+  const audio = await encode(jobs, recogniser);
+  try {
+    return await timed('decoder', jobs, async () => {
+      await findLanguages(jobs, audio, recogniser);
+      const { decoded, order } = await search(audio, jobs, recogniser);
+      const heard: HeardWindow[] = [];
+      for (const [place, text] of decoded.entries()) {
+        const index = order.indexOf(place);
+        heard.push({
+          ...text,
+          tokenTimes: await timesOf(text, { audio, index, job: jobs[place]!, recogniser }),
+        });
+      }
+      return heard;
+    });
+  } finally {
+    audio.release();
+  }
+}
+
+/** The text of each window; what is not likely enough is searched for again. */
+async function search(
+  audio: EncodedWindows,
+  jobs: readonly Job[],
+  recogniser: Recogniser,
+): Promise<DecodedBatch> {
+  const { method, second } = jobs[0]!;
+  const first = await decode(audio, jobs, { method, recogniser });
+  const isDoubtful = (place: number) =>
+    first.decoded[place]!.avgLogprob < (jobs[place]!.second?.belowLogprob ?? -Infinity);
+  const doubtful = first.order.filter(isDoubtful);
+  if (second === undefined || doubtful.length === 0) return first;
+  const decoded = [...first.decoded];
+  let { order } = first;
+  const most = mostWith(second.method);
+  for (let begin = 0; begin < doubtful.length; begin += most) {
+    const group = doubtful.slice(begin, begin + most);
+    const wanted = [...group, ...order.filter((place) => !group.includes(place))];
+    recogniser.backend.orderWindows(
+      audio,
+      wanted.map((place) => order.indexOf(place)),
+    );
+    const part = recogniser.backend.firstWindows(audio, group.length);
+    const again = group.map((place) => jobs[place]!);
+    const better = await decode(part, again, { method: second.method, recogniser });
+    group.forEach((place, index) => {
+      decoded[place] = better.decoded[index]!;
+    });
+    order = [...better.order.map((index) => group[index]!), ...wanted.slice(group.length)];
+  }
+  return { decoded, order };
+}
+
+interface Alignment {
+  readonly audio: EncodedWindows;
+  readonly index: number;
+  readonly job: Job;
+  readonly recogniser: Recogniser;
+}
+
+async function timesOf(
+  { tokens: decoded }: DecodedWindow,
+  { audio, index, job, recogniser }: Alignment,
+): Promise<readonly number[] | undefined> {
+  const { owner, window } = job;
+  if (!owner.wordTimestamps || owner.signal.aborted) return undefined;
+  const seconds = (window.end - window.start) / SAMPLE_RATE;
+  const { backend, tokens } = recogniser;
+  return alignText(
+    audio,
+    { index, seconds, tokens: decoded },
+    { backend, tokens, prompt: promptOf(owner, recogniser) },
+  );
+}
+
+async function encode(jobs: readonly Job[], { backend, frontEnd }: Recogniser): Promise<EncodedWindows> {
+  const { frames } = jobs[0]!;
+  const size = backend.melBins * frames;
+  const mel = new Float32Array(jobs.length * size);
+  await timed('features', jobs, async () => {
+    for (const [place, { owner, window }] of jobs.entries()) {
+      const samples = owner.samples.subarray(window.start, window.end);
+      mel.set(frontEnd.features(samples, frames), place * size);
+    }
+  });
+  return timed('encoder', jobs, () => backend.encode(mel, { count: jobs.length, frames }));
+}
+
+async function findLanguages(
+  jobs: readonly Job[],
+  audio: EncodedWindows,
+  recogniser: Recogniser,
+): Promise<void> {
+  if (jobs.every(({ owner }) => owner.language !== undefined)) return;
+  const languages = await detectLanguages(audio, recogniser);
+  jobs.forEach(({ owner }, place) => {
+    owner.language ??= languages[place];
+  });
+}
+
+function decode(
+  audio: EncodedWindows,
+  jobs: readonly Job[],
+  { method, recogniser }: { readonly method: Method; readonly recogniser: Recogniser },
+) {
+  const { backend, tokens } = recogniser;
+  const { frames } = jobs[0]!;
+  const longest = Math.floor(backend.maxTokens / 2);
+  return decodeBatch(audio, {
+    backend,
+    tokens,
+    method,
+    frames,
+    prompts: jobs.map(({ owner }) => promptOf(owner, recogniser)),
+    maxTokens: jobs.map(({ window }) => {
+      if (frames === MAX_WINDOW_FRAMES) return longest;
+      const seconds = (window.end - window.start) / SAMPLE_RATE;
+      return Math.min(longest, SPARE_TOKENS + Math.ceil(TOKENS_PER_SECOND * seconds));
+    }),
+    isCancelled: (place) => jobs[place]!.owner.signal.aborted,
+  });
+}
+
+/** To be asked when the language is known. */
+function promptOf({ previous, language, task }: Listener, { tokens, backend }: Recogniser): number[] {
+  return buildPrompt(tokens, { previous, language: language!.code, task }, backend.maxTokens);
+}
+
+/** Each transcription is charged its share of the time of a batch. */
+async function timed<T>(step: Step, jobs: readonly Job[], work: () => Promise<T>): Promise<T> {
+  const begun = performance.now();
+  try {
+    return await work();
+  } finally {
+    const share = (performance.now() - begun) / 1000 / jobs.length;
+    for (const { owner } of jobs) owner.stopwatch.add(step, share);
+  }
+}

@@ -1,0 +1,63 @@
+/** What the token loop does to keys and values between two steps: the first dimension is windows, or rows. */
+import type { OnnxTensor } from '../../backends/onnx.ts';
+
+export type FloatTensor = OnnxTensor<Float32Array>;
+
+export function integers(
+  values: readonly number[],
+  dims: readonly number[] = [values.length],
+): OnnxTensor<BigInt64Array> {
+  return { data: BigInt64Array.from(values, BigInt), dims };
+}
+
+/** Indices [start, end) of the first dimension, without a copy. */
+export function sliceOf(
+  { data, dims: [all, ...rest] }: FloatTensor,
+  start: number,
+  end: number,
+): FloatTensor {
+  const size = data.length / all!;
+  return { data: data.subarray(start * size, end * size), dims: [end - start, ...rest] };
+}
+
+/** Puts the first indices of the first dimension into another order, in place, cycle by cycle: `order` is a permutation of them. */
+export function orderLeading({ data, dims }: FloatTensor, order: readonly number[]): void {
+  const size = data.length / dims[0]!;
+  const isDone = order.map((from, to) => from === to);
+  for (let first = 0; first < order.length; first += 1) {
+    if (isDone[first]) continue;
+    const kept = data.slice(first * size, (first + 1) * size);
+    let to = first;
+    for (; order[to] !== first; to = order[to]!) {
+      data.copyWithin(to * size, order[to]! * size, (order[to]! + 1) * size);
+      isDone[to] = true;
+    }
+    data.set(kept, to * size);
+    isDone[to] = true;
+  }
+}
+
+/** Whether the given indices can be kept by moves inside the same memory: each stands at or before its old place, or fills a gap. */
+export function canMove(rows: readonly number[]): boolean {
+  return rows.every((row, place) => row === place || (row >= rows.length && rows.indexOf(row) === place));
+}
+
+/** The given indices of the first dimension, in the memory of `tensor`; `canMove` must hold. */
+export function moveLeading(
+  { data, dims: [all, ...rest] }: FloatTensor,
+  rows: readonly number[],
+): FloatTensor {
+  const size = data.length / all!;
+  rows.forEach((row, place) => {
+    if (row !== place) data.copyWithin(place * size, row * size, (row + 1) * size);
+  });
+  return { data: data.subarray(0, rows.length * size), dims: [rows.length, ...rest] };
+}
+
+/** Copies the given indices of the first dimension of `from`, as often as named, into `to`. */
+export function copyLeading(from: FloatTensor, rows: readonly number[], to: FloatTensor): void {
+  const size = from.data.length / from.dims[0]!;
+  rows.forEach((row, place) => {
+    to.data.set(from.data.subarray(row * size, (row + 1) * size), place * size);
+  });
+}
