@@ -30,9 +30,9 @@ interface Options {
   readonly prompt?: string;
   readonly temperature?: number;
   readonly beamSize?: number;
+  readonly wordTimestamps?: true;
   readonly live?: true;
   readonly rate?: number;
-  readonly wordTimestamps?: true;
 }
 
 export function register(program: Command, context: CliContext): void {

@@ -55,8 +55,6 @@ export interface HeardWindow extends DecodedWindow {
 }
 
 export interface Batcher {
-  /** Whether a window would be heard at once. */
-  readonly isIdle: boolean;
   /** Rejects with the signal's error when the listener's signal has fired. */
   hear(listener: Listener, hearing: Hearing): Promise<HeardWindow>;
 }
@@ -106,9 +104,6 @@ export function createBatcher(recogniser: Recogniser): Batcher {
   }
 
   return {
-    get isIdle() {
-      return !isRunning;
-    },
     hear(owner, hearing) {
       return new Promise((resolve, reject) => {
         queue.add({

@@ -4,6 +4,7 @@ import { runLiveSession } from '../live-session.ts';
 import type { RecogniseRequest } from '../utterance-text.ts';
 import { createStopwatch } from './stopwatch.ts';
 import { transcribe, type WhisperModel } from './transcribe.ts';
+import type { Turns } from './turns.ts';
 
 /** Input of the call `listen`; its streamed input is `LiveInput`, its events are `LiveEvent`s, and it has no output. */
 export interface ListenInput {
@@ -12,19 +13,21 @@ export interface ListenInput {
 
 export interface ListenContext {
   readonly chunks: AsyncIterable<LiveInput<ResolvedLiveSettings>>;
+  /** Shared by the live sessions of the model. */
+  readonly turns: Turns;
   readonly signal: AbortSignal;
   emit(event: LiveEvent): void;
 }
 
 export function listen(model: WhisperModel, input: ListenInput, context: ListenContext): Promise<void> {
-  const { chunks, signal, emit } = context;
+  const { chunks, turns, signal, emit } = context;
   return runLiveSession(chunks, {
     settings: input.settings,
     detector: model.detector,
     signal,
     emit,
-    isFree: () => model.batcher.isIdle,
-    recognise: (samples, request) => recognise(model, samples, request),
+    isFree: () => turns.isFree,
+    recognise: (samples, request) => turns.take(() => recognise(model, samples, request)),
   });
 }
 

@@ -14,6 +14,7 @@ import { createStopwatch } from './stopwatch.ts';
 import { readTokenizer } from './tokenizer.ts';
 import { readTokens } from './tokens.ts';
 import { transcribe, type WhisperModel } from './transcribe.ts';
+import { createTurns } from './turns.ts';
 
 /** `LoadSpec.options` of a Whisper model. */
 export interface WhisperLoadOptions {
@@ -40,6 +41,8 @@ export interface TranscribeInput {
 export async function load(spec: LoadSpec): Promise<LoadedModel> {
   const options = spec.options as unknown as WhisperLoadOptions; // made by app.ts
   const model = await openModel(spec, options);
+  // One utterance at a time, so that a partial text is only asked for when no whole one waits.
+  const liveTurns = createTurns();
   return {
     async call(method, input, { signal, emit, chunks }) {
       switch (method) {
@@ -50,6 +53,7 @@ export async function load(spec: LoadSpec): Promise<LoadedModel> {
             chunks: chunks as ListenContext['chunks'],
             signal,
             emit,
+            turns: liveTurns,
           });
         default:
           throw new Error(`A Whisper model has no method ${method}.`);
