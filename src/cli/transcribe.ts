@@ -59,7 +59,7 @@ export function register(program: Command, context: CliContext): void {
       new Option(
         '--live',
         'listen to standard input, raw 16-bit mono or WAVE, and write while it is spoken',
-      ).conflicts(['translate', 'format', 'outputDir', 'temperature', 'beamSize']),
+      ).conflicts(['translate', 'format', 'outputDir', 'temperature', 'beamSize', 'wordTimestamps']),
     )
     .option('--rate <hertz>', 'samples a second of raw sound (16000)', numberBetween(4000, 768_000))
     .action((files: string[], options: Options) =>
