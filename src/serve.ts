@@ -36,7 +36,8 @@ export async function startService(app: App, logger: Logger): Promise<Service> {
     : { reason: undefined };
   const server = await createServer({
     options: {
-      apiKeys: config.server.auth === 'none' ? [] : config.server.apiKeys,
+      apiKeys: config.server.apiKeys,
+      isOpenToAll: config.server.auth === 'none',
       maxUploadBytes: config.server.maxUploadBytes,
       maxHeaderBytes: config.server.maxHeaderBytes,
       maxFields: config.server.maxFields,

@@ -7,11 +7,24 @@ import { AppError } from '../base/errors.ts';
 /** Routes that answer without a key: probes cannot hold one. */
 const OPEN_PATHS = new Set(['/health', '/health/ready']);
 
-/** A check of one request. Throws `unauthorized`. With no keys everyone passes: `requireSafeBind` has limited who can reach us. */
-export function createKeyCheck(keys: readonly string[]): (request: FastifyRequest) => void {
-  const digests = keys.map(digest);
+export interface KeyCheckOptions {
+  readonly apiKeys: readonly string[];
+  /** The operator has written out that whoever reaches the port may use it. */
+  readonly isOpenToAll: boolean;
+}
+
+/**
+ * A check of one request. Throws `unauthorized`. With no keys everyone passes who can reach us, which `requireSafeBind` has limited
+ * to this machine, but for pages of other sites in this machine's browser: those reach us, too.
+ */
+export function createKeyCheck({ apiKeys, isOpenToAll }: KeyCheckOptions): (request: FastifyRequest) => void {
+  const digests = apiKeys.map(digest);
   return (request) => {
-    if (digests.length === 0 || OPEN_PATHS.has(request.routeOptions.url ?? '')) return;
+    if (isOpenToAll || OPEN_PATHS.has(request.routeOptions.url ?? '')) return;
+    if (digests.length === 0) {
+      refuseForeignPage(request);
+      return;
+    }
     const given = keyOf(request);
     if (given === undefined) {
       throw new AppError(
@@ -24,6 +37,17 @@ export function createKeyCheck(keys: readonly string[]): (request: FastifyReques
     const matches = digests.filter((known) => timingSafeEqual(known, presented));
     if (matches.length === 0) throw new AppError('unauthorized', 'The API key is not one of this server.');
   };
+}
+
+/** Browsers say which site a page is of; other clients say nothing. */
+function refuseForeignPage({ headers: { origin } }: FastifyRequest): void {
+  if (origin === undefined) return;
+  const host = URL.canParse(origin) ? new URL(origin).hostname.replace(/^\[(.*)\]$/, '$1') : '';
+  if (isLoopback(host)) return;
+  throw new AppError(
+    'unauthorized',
+    `A page of ${origin} may not use a server without keys. Set PERCEPT_API_KEYS and give the page a key.`,
+  );
 }
 
 function keyOf({ headers }: FastifyRequest): string | undefined {

@@ -55,7 +55,7 @@ export async function createServer(services: Services): Promise<HttpServer> {
   });
   app.setErrorHandler(replyError);
   app.setNotFoundHandler(replyNotFound);
-  addHooks(app, options.apiKeys);
+  addHooks(app, createKeyCheck(options));
   await app.register(multipart, {
     preservePath: true,
     limits: {
@@ -73,8 +73,7 @@ export async function createServer(services: Services): Promise<HttpServer> {
   return app;
 }
 
-function addHooks(app: FastifyInstance, apiKeys: readonly string[]): void {
-  const checkKey = createKeyCheck(apiKeys);
+function addHooks(app: FastifyInstance, checkKey: ReturnType<typeof createKeyCheck>): void {
   app.addHook('onRequest', async (request, reply) => {
     void reply.header('x-request-id', request.id);
     checkKey(request);

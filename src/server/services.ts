@@ -2,10 +2,10 @@
 import type { Logger } from '../base/logger.ts';
 import type { Profile } from '../config/schema.ts';
 import type { SpeechService } from '../speech/service.ts';
+import type { KeyCheckOptions } from './auth.ts';
 import type { RealtimeLimits } from './realtime-session.ts';
 
-export interface ServerOptions {
-  readonly apiKeys: readonly string[];
+export interface ServerOptions extends KeyCheckOptions {
   readonly maxUploadBytes: number;
   readonly maxHeaderBytes: number;
   readonly maxFields: number;

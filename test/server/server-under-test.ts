@@ -120,6 +120,7 @@ export async function startServer(t: TestContext, behaviour: Behaviour = {}): Pr
   const app = await createServer({
     options: {
       apiKeys: [],
+      isOpenToAll: false,
       maxUploadBytes: 64 * 1024,
       maxHeaderBytes: 16_384,
       maxFields: 20,

@@ -9,6 +9,22 @@ import { requireSafeBind } from '../../src/server/auth.ts';
 import { openUploadDirectory } from '../../src/server/uploads.ts';
 import { type ErrorBody, form, startServer } from './server-under-test.ts';
 
+test('without keys, pages of other sites are refused, and everybody else is served', async (t) => {
+  const closed = await startServer(t);
+  const ask = async (url: string, headers: Record<string, string>) =>
+    (await fetch(`${url}/v1/models`, { headers })).status;
+  for (const origin of ['https://evil.example', 'http://127.0.0.1.evil.example', 'null', 'nonsense'])
+    assert.equal(await ask(closed.url, { origin }), 401, origin);
+  for (const origin of ['http://127.0.0.1:3000', 'http://localhost:5173', 'http://[::1]:8080'])
+    assert.equal(await ask(closed.url, { origin }), 200, origin);
+  assert.equal(await ask(closed.url, {}), 200);
+  const open = await startServer(t, { options: { isOpenToAll: true } });
+  assert.equal(await ask(open.url, { origin: 'https://evil.example' }), 200);
+  const keyed = await startServer(t, { options: { apiKeys: ['alpha'] } });
+  const headers = { origin: 'https://evil.example', authorization: 'Bearer alpha' };
+  assert.equal(await ask(keyed.url, headers), 200);
+});
+
 test('errors carry all four keys, whatever went wrong', async (t) => {
   const { url } = await startServer(t);
   for (const [path, init, status, code] of [
