@@ -37,6 +37,10 @@ async function main(argv: readonly string[]): Promise<void> {
   const context = createContext({
     program,
     env,
+    // A getter, as the mere mention opens the stream.
+    get stdin() {
+      return process.stdin;
+    },
     stdout: process.stdout,
     stderr: process.stderr,
     signal: interruptSignal(),

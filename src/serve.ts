@@ -41,6 +41,11 @@ export async function startService(app: App, logger: Logger): Promise<Service> {
       maxHeaderBytes: config.server.maxHeaderBytes,
       maxFields: config.server.maxFields,
       requestTimeoutMs: config.server.requestTimeoutSeconds * 1000,
+      realtime: {
+        idleTimeoutMs: config.server.liveIdleTimeoutSeconds * 1000,
+        maxDurationMs: config.audio.maxDurationSeconds * 1000,
+        maxBacklogSeconds: config.server.liveMaxBacklogSeconds,
+      },
       uploadDirectory: await openUploadDirectory(join(config.home, 'uploads')),
       version,
       profile: config.profile,

@@ -2,19 +2,16 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import test from 'node:test';
-import { gunzipSync } from 'node:zlib';
-import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
-import addFormats from 'ajv-formats';
-import { parse } from 'yaml';
+import { Ajv2020 } from 'ajv/dist/2020.js';
 import { form } from '../test/server/server-under-test.ts';
+import { assertValid as assertValidValue, NO_DESCRIPTION, openaiSchemas } from './support/openai-schemas.ts';
 import { serviceOfFile } from './support/service.ts';
-import { librivox, missingWeights, sharedFile } from './support/weights.ts';
+import { librivox, missingWeights } from './support/weights.ts';
 
-const description = sharedFile('data/openai-openapi.yaml.gz');
 const skip = await missingWeights('whisper-base-int8');
-const skipDescribed = description === undefined ? "OpenAI's description is not on this machine" : skip;
+const skipDescribed = NO_DESCRIPTION || skip;
 const [recording] = skip === false ? await librivox() : [];
-const schemas = skipDescribed === false ? await compile(description!) : undefined;
+const schemas = skipDescribed === false ? await openaiSchemas() : undefined;
 const service = serviceOfFile(skip);
 
 const WORDS = { response_format: 'verbose_json', 'timestamp_granularities[]': ['segment', 'word'] } as const;
@@ -146,17 +143,5 @@ async function post(route: string, fields: Parameters<typeof form>[0]): Promise<
 }
 
 function assertValid(schema: string, body: unknown): void {
-  const validate = schemas!(schema);
-  assert.ok(validate(body), `${JSON.stringify(validate.errors)} in ${JSON.stringify(body)}`);
-}
-
-/** Validators of the description's schemas by their names. */
-async function compile(path: string): Promise<(name: string) => ValidateFunction> {
-  const document = parse(gunzipSync(await readFile(path)).toString()) as object;
-  // The description has keywords and formats of its own.
-  const ajv = new Ajv2020({ strict: false, logger: false });
-  addFormats.default(ajv);
-  ajv.addFormat('unixtime', { type: 'number', validate: Number.isInteger });
-  ajv.addSchema(document, 'openai');
-  return (name) => ajv.getSchema(`openai#/components/schemas/${name}`)!;
+  assertValidValue(schemas!(schema), body);
 }

@@ -5,7 +5,7 @@
 import { throwIfAborted } from '../base/abort.ts';
 import { type AudioFile, readAt, unsupportedAudio } from './audio-file.ts';
 import { MAX_SOURCE_RATE, MIN_SOURCE_RATE, type MonoBlock } from './pcm.ts';
-import { type WavEncoding, wavSampleReader } from './wav-samples.ts';
+import { type WavEncoding, type WavSampleReader, wavSampleReader } from './wav-samples.ts';
 
 export interface WavHeader {
   readonly encoding: WavEncoding;
@@ -76,20 +76,26 @@ export async function* readWavSamples(
   for (let position = header.dataStart; position < end; position += blockBytes) {
     throwIfAborted(signal);
     const bytes = await readAt(file.handle, position, Math.min(blockBytes, end - position));
-    const samples = new Float32Array(Math.floor(bytes.length / frameBytes));
-    for (let frame = 0, offset = 0; frame < samples.length; frame += 1) {
-      let sum = 0;
-      for (let channel = 0; channel < header.channels; channel += 1, offset += header.bytesPerSample) {
-        sum += read(bytes, offset);
-      }
-      samples[frame] = sum / header.channels;
-    }
-    yield { samples, sampleRate: header.sampleRate };
+    yield { samples: averageChannels(bytes, header, read), sampleRate: header.sampleRate };
     if (bytes.length < blockBytes) return;
   }
 }
 
-type WavFormat = Omit<WavHeader, 'dataStart' | 'dataBytes'>;
+/** One sample for each whole frame of `bytes`. */
+export function averageChannels(bytes: Buffer, format: WavFormat, read: WavSampleReader): Float32Array {
+  const { channels, bytesPerSample } = format;
+  const samples = new Float32Array(Math.floor(bytes.length / (bytesPerSample * channels)));
+  for (let frame = 0, offset = 0; frame < samples.length; frame += 1) {
+    let sum = 0;
+    for (let channel = 0; channel < channels; channel += 1, offset += bytesPerSample) {
+      sum += read(bytes, offset);
+    }
+    samples[frame] = sum / channels;
+  }
+  return samples;
+}
+
+export type WavFormat = Omit<WavHeader, 'dataStart' | 'dataBytes'>;
 
 const ENCODINGS: Readonly<Record<number, { encoding: WavEncoding; bytes: readonly number[] }>> = {
   1: { encoding: 'integer', bytes: [1, 2, 3, 4] },
@@ -102,7 +108,8 @@ const EXTENSIBLE = 0xfffe;
 const SUBFORMAT_TAIL = '000000001000800000aa00389b71';
 const MAX_CHANNELS = 64;
 
-function parseFormat(chunk: Buffer): WavFormat | undefined {
+/** Of a `fmt ` chunk; undefined for a codec that is not plain samples. Throws `unsupported_audio` for an impossible sample rate. */
+export function parseFormat(chunk: Buffer): WavFormat | undefined {
   if (chunk.length < 16) return undefined;
   let tag = chunk.readUInt16LE(0);
   if (tag === EXTENSIBLE) {

@@ -18,6 +18,7 @@ export const ERROR_CODES = [
   'method_not_allowed',
   'file_too_large',
   'audio_too_long',
+  'audio_backlog',
   'unsupported_audio',
   'unsupported_media_type',
   // what the server can do now

@@ -1,4 +1,5 @@
 /** What a command is given: where it may write, when to stop, and the rooms it may open. Made once, in `main.ts`. */
+import type { Readable } from 'node:stream';
 import type { Command } from 'commander';
 import { type Environment, proxySettings } from '../config/environment.ts';
 import { type LoadedConfig, loadConfig } from '../config/load.ts';
@@ -16,6 +17,8 @@ export interface Output {
 }
 
 export interface CliContext {
+  /** Sound, where a command listens; only such a command may touch it. */
+  readonly stdin: Readable;
   /** Results, and nothing else. */
   readonly stdout: Output;
   /** Progress and remarks. */
@@ -47,7 +50,10 @@ export interface RunningService {
 }
 
 /** What only `main.ts` can give, since it needs the rooms above. */
-type Given = Pick<CliContext, 'stdout' | 'stderr' | 'signal' | 'openSpeech' | 'startService' | 'fail'>;
+type Given = Pick<
+  CliContext,
+  'stdin' | 'stdout' | 'stderr' | 'signal' | 'openSpeech' | 'startService' | 'fail'
+>;
 
 export interface ContextParts extends Given {
   /** Carries the global options; read when a command runs. */

@@ -14,6 +14,7 @@ export const EXIT_CODES = {
   method_not_allowed: 1,
   file_too_large: 1,
   audio_too_long: 1,
+  audio_backlog: 1,
   unsupported_audio: 1,
   unsupported_media_type: 1,
   queue_full: 1,

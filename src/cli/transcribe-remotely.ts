@@ -6,6 +6,31 @@ import { GRANULARITIES } from '../speech/formats.ts';
 import type { SpeechRequest } from '../speech/service.ts';
 import type { Format, Transcriber } from './transcriber.ts';
 
+export interface NamedError {
+  readonly code: string;
+  readonly message: string;
+}
+
+export function namedError({ code, message }: NamedError): AppError {
+  return new AppError(
+    ERROR_CODES.find((known) => known === code) ?? ('internal' satisfies ErrorCode),
+    message,
+  );
+}
+
+export function unreachable(server: string, cause: unknown): AppError {
+  return new AppError(
+    'server_unreachable',
+    `No server answers at ${server}. Start one with "percept serve", or check the address.`,
+    { cause },
+  );
+}
+
+/** A server's address as people write it, with or without the slash and the version. */
+export function routeOf(server: string, route: string): string {
+  return `${server.replace(/\/+$/, '').replace(/\/v1$/, '')}/v1/${route}`;
+}
+
 export interface RemoteOptions {
   readonly server: string;
   readonly apiKey?: string;
@@ -32,7 +57,7 @@ export function transcribeRemotely({ server, apiKey, request, signal }: RemoteOp
       'A server gives no word times of a translation; leave --word-timestamps or --server out.',
     );
   }
-  const url = `${server.replace(/\/+$/, '').replace(/\/v1$/, '')}/v1/audio/${route}`;
+  const url = routeOf(server, `audio/${route}`);
   return async (path, format) => {
     const form = new FormData();
     form.append('model', request.model ?? 'whisper-1');
@@ -48,11 +73,7 @@ export function transcribeRemotely({ server, apiKey, request, signal }: RemoteOp
     const response = await fetch(url, { method: 'POST', body: form, headers, signal }).catch(
       (cause: unknown) => {
         if (signal.aborted) throw cause;
-        throw new AppError(
-          'server_unreachable',
-          `No server answers at ${server}. Start one with "percept serve", or check the address.`,
-          { cause },
-        );
+        throw unreachable(server, cause);
       },
     );
     const body = await response.text();
@@ -61,11 +82,10 @@ export function transcribeRemotely({ server, apiKey, request, signal }: RemoteOp
   };
 }
 
-function serverError(status: number, body: string): AppError {
+/** The error that a server answered with, as if it were ours. */
+export function serverError(status: number, body: string): AppError {
   try {
-    const { error } = JSON.parse(body) as { error: { message: string; code: string } };
-    const code = ERROR_CODES.find((known) => known === error.code) ?? ('internal' satisfies ErrorCode);
-    return new AppError(code, error.message);
+    return namedError((JSON.parse(body) as { error: NamedError }).error);
   } catch (cause) {
     return new AppError(
       'server_unreachable',

@@ -10,6 +10,7 @@ import type { CliContext, SpeechApp } from './context.ts';
 import { prepareModel } from './prepare-model.ts';
 import { startProgress } from './progress.ts';
 import { requireFile } from './require-file.ts';
+import { transcribeLive } from './transcribe-live.ts';
 import { transcribeRemotely } from './transcribe-remotely.ts';
 import { FORMATS, type Format, type Transcriber } from './transcriber.ts';
 
@@ -31,13 +32,15 @@ interface Options {
   readonly temperature?: number;
   readonly beamSize?: number;
   readonly wordTimestamps?: true;
+  readonly live?: true;
+  readonly rate?: number;
 }
 
 export function register(program: Command, context: CliContext): void {
   program
     .command('transcribe')
     .description('write down what is said in recordings')
-    .argument('<files...>', 'audio or video files')
+    .argument('<files...>', 'audio or video files; "-" for standard input with --live')
     .option('-m, --model <name>', 'speech model; the configured default when left out')
     .option('-l, --language <code>', 'language spoken, such as en; detected when left out')
     .addOption(new Option('-f, --format <format>', 'format of the output').choices(FORMATS).default('text'))
@@ -53,7 +56,16 @@ export function register(program: Command, context: CliContext): void {
     .option('--temperature <number>', 'from 0 to 1; 0 retries at rising temperatures', numberBetween(0, 1))
     .option('--beam-size <number>', 'hypotheses followed at once', numberBetween(1, 20))
     .option('--word-timestamps', 'with JSON: also when each word was said')
-    .action((files: string[], options: Options) => transcribeAll(files, options, context));
+    .addOption(
+      new Option(
+        '--live',
+        'listen to standard input, raw 16-bit mono or WAVE, and write while it is spoken',
+      ).conflicts(['translate', 'format', 'outputDir', 'temperature', 'beamSize']),
+    )
+    .option('--rate <hertz>', 'samples a second of raw sound (16000)', numberBetween(4000, 768_000))
+    .action((files: string[], options: Options) =>
+      options.live ? transcribeLive(files, options, context) : transcribeAll(files, options, context),
+    );
 }
 
 async function transcribeAll(files: readonly string[], options: Options, context: CliContext): Promise<void> {

@@ -45,6 +45,14 @@ export const configSchema = z.object({
       seconds(0).default(7200),
       'Longest time a client may take to send one request, so that a slow upload of hours of audio works; 0 for no limit.',
     ),
+    liveIdleTimeoutSeconds: note(
+      seconds(1).default(300),
+      'A live session is closed when its client sends nothing for so long.',
+    ),
+    liveMaxBacklogSeconds: note(
+      seconds(1).default(60),
+      'Most audio of a live session that may wait to be heard; a client that sends more is cut off.',
+    ),
     stopTimeoutSeconds: note(seconds(0).default(25), 'How long a stop waits for the requests under way.'),
   }),
   log: z.object({
@@ -90,7 +98,7 @@ export const configSchema = z.object({
       z.string().min(1).default('auto'),
       'Path of ffmpeg; auto looks for it in PATH; off uses the built-in decoders only.',
     ),
-    maxDurationSeconds: note(seconds(1).default(14_400), 'Longest recording.'),
+    maxDurationSeconds: note(seconds(1).default(14_400), 'Longest recording, and longest live session.'),
     decodeTimeoutSeconds: note(seconds(1).default(600), 'Longest decoding of one recording.'),
     memoryBytes: note(bytes(64 * MIB).default(2 * GIB), 'Most memory of the decoding process.'),
   }),

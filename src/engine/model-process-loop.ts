@@ -2,7 +2,8 @@
  * The inside of a model process: loads one model, answers calls, ends when the engine goes. The engine decides when:
  * a Ctrl-C reaches the whole process group, so SIGINT and SIGTERM are ignored here.
  */
-import { throwIfAborted } from '../base/abort.ts';
+import { abortError, throwIfAborted } from '../base/abort.ts';
+import { type Channel, createChannel } from '../base/channel.ts';
 import { AppError, toWireError } from '../base/errors.ts';
 import type { FromModelProcess, LoadedModel, LoadSpec, ModelKind, ToModelProcess } from './protocol.ts';
 
@@ -20,7 +21,7 @@ const CLOSE_TIMEOUT_MS = 2_000;
 export function serveModel(loaders: ModelLoaders): void {
   process.on('SIGINT', () => {});
   process.on('SIGTERM', () => {});
-  const calls = new Map<number, AbortController>();
+  const calls = new Map<number, RunningCall>();
   let model: LoadedModel | undefined;
 
   process.on('message', (message: ToModelProcess) => {
@@ -34,7 +35,13 @@ export function serveModel(loaders: ModelLoaders): void {
         void answer(message, { model, calls });
         break;
       case 'abort':
-        calls.get(message.id)?.abort(new AppError('cancelled', 'The request was cancelled.'));
+        calls.get(message.id)?.controller.abort(new AppError('cancelled', 'The request was cancelled.'));
+        break;
+      case 'chunk':
+        calls.get(message.id)?.chunks.push(message.chunk);
+        break;
+      case 'end':
+        calls.get(message.id)?.chunks.end();
         break;
       default:
         message satisfies never;
@@ -42,7 +49,7 @@ export function serveModel(loaders: ModelLoaders): void {
   });
   process.on('disconnect', () => {
     for (const call of calls.values())
-      call.abort(new AppError('shutting_down', 'The server is shutting down.'));
+      call.controller.abort(new AppError('shutting_down', 'The server is shutting down.'));
     setTimeout(() => process.exit(0), CLOSE_TIMEOUT_MS).unref();
     void Promise.resolve(model?.close()).finally(() => process.exit(0));
   });
@@ -70,18 +77,28 @@ async function load(spec: LoadSpec, loaders: ModelLoaders): Promise<LoadedModel 
 
 interface Serving {
   readonly model: LoadedModel | undefined;
-  readonly calls: Map<number, AbortController>;
+  readonly calls: Map<number, RunningCall>;
+}
+
+interface RunningCall {
+  readonly controller: AbortController;
+  /** Streamed input that the model has not taken: one chunk at most, as the engine waits for `taken`. */
+  readonly chunks: Channel<unknown>;
 }
 
 async function answer(message: ToModelProcess & { type: 'call' }, serving: Serving): Promise<void> {
-  const { id, method, input } = message;
+  const { id, method, input, isStreamed } = message;
   const controller = new AbortController();
   const { signal } = controller;
-  serving.calls.set(id, controller);
+  const chunks = createChannel<unknown>();
+  if (!isStreamed) chunks.end();
+  signal.addEventListener('abort', () => chunks.fail(abortError(signal)), { once: true });
+  serving.calls.set(id, { controller, chunks });
   try {
     if (serving.model === undefined) throw new Error(`call "${method}" came before the model was loaded`);
     const output = await serving.model.call(method, input, {
       signal,
+      chunks: acknowledged(id, chunks),
       emit: (event) => {
         if (!signal.aborted) send({ type: 'event', id, event });
       },
@@ -93,6 +110,14 @@ async function answer(message: ToModelProcess & { type: 'call' }, serving: Servi
     send({ type: 'error', id, error: toWireError(error) });
   } finally {
     serving.calls.delete(id);
+    chunks.end();
+  }
+}
+
+async function* acknowledged(id: number, chunks: AsyncIterable<unknown>): AsyncGenerator<unknown> {
+  for await (const chunk of chunks) {
+    send({ type: 'taken', id });
+    yield chunk;
   }
 }
 

@@ -1,11 +1,14 @@
 import { abortError } from '../base/abort.ts';
 import { type AppError, fromWireError } from '../base/errors.ts';
+import { type ChunkFeed, feedChunks } from './chunk-feed.ts';
 import type { FromModelProcess, ToModelProcess } from './protocol.ts';
 
 export interface CallOptions {
   readonly signal?: AbortSignal;
   /** Called for each event of this call, in order, never after the call has settled. */
   readonly onEvent?: (event: unknown) => void;
+  /** Input that comes while the call runs, read as fast as the model takes it. When it throws, the call is aborted with its error. */
+  readonly chunks?: AsyncIterable<unknown>;
 }
 
 export interface CallRequest {
@@ -27,6 +30,7 @@ interface OpenCall {
   readonly reject: (error: unknown) => void;
   readonly onEvent: ((event: unknown) => void) | undefined;
   readonly stopListening: () => void;
+  readonly feed: ChunkFeed | undefined;
 }
 
 /**
@@ -46,7 +50,7 @@ export class OpenCalls {
     this.#transport = transport;
   }
 
-  open(request: CallRequest, { signal, onEvent }: CallOptions): Promise<unknown> {
+  open(request: CallRequest, { signal, onEvent, chunks }: CallOptions): Promise<unknown> {
     if (signal?.aborted) return Promise.reject(abortError(signal));
     this.#lastId += 1;
     const id = this.#lastId;
@@ -54,9 +58,10 @@ export class OpenCalls {
       const onAbort = () => this.#abort(id, abortError(signal!));
       const stopListening = () => signal?.removeEventListener('abort', onAbort);
       // Throws, and so rejects, for an input that cannot be cloned.
-      this.#transport.send({ type: 'call', id, ...request });
+      this.#transport.send({ type: 'call', id, ...request, isStreamed: chunks !== undefined });
       signal?.addEventListener('abort', onAbort, { once: true });
-      this.#open.set(id, { resolve, reject, onEvent, stopListening });
+      const feed = chunks === undefined ? undefined : this.#feed(id, chunks);
+      this.#open.set(id, { resolve, reject, onEvent, stopListening, feed });
     });
   }
 
@@ -64,6 +69,10 @@ export class OpenCalls {
     const call = this.#open.get(message.id);
     if (message.type === 'event') {
       if (call !== undefined) this.#deliver(message.id, call, message.event);
+      return;
+    }
+    if (message.type === 'taken') {
+      call?.feed?.taken();
       return;
     }
     // The answer to an aborted call has nobody to go to; what counts is that it came.
@@ -83,6 +92,14 @@ export class OpenCalls {
       this.#settle(id, call);
       call.reject(error);
     }
+  }
+
+  #feed(id: number, chunks: AsyncIterable<unknown>): ChunkFeed {
+    return feedChunks(chunks, {
+      send: (chunk) => this.#transport.send({ type: 'chunk', id, chunk }),
+      end: () => this.#transport.send({ type: 'end', id }),
+      fail: (error) => this.#abort(id, error),
+    });
   }
 
   /** A listener that throws ends its own call, not the server. */
@@ -107,5 +124,6 @@ export class OpenCalls {
   #settle(id: number, call: OpenCall): void {
     this.#open.delete(id);
     call.stopListening();
+    call.feed?.stop();
   }
 }

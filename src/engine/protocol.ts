@@ -3,8 +3,8 @@
  * arrays cross as they are). One process holds one loaded model; it answers calls in the order they came, or several
  * at once where the model batches.
  *
- *   engine  -> process   load, then call*, abort*
- *   process -> engine    loaded | failed, then per call: event* and one of result | error
+ *   engine  -> process   load, then call*, abort*; for a call with streamed input: chunk* end, each chunk after `taken`
+ *   process -> engine    loaded | failed, then per call: event*, taken* and one of result | error
  */
 import type { WireError } from '../base/errors.ts';
 
@@ -29,13 +29,23 @@ export type ModelKind = (typeof MODEL_KINDS)[number];
 
 export type ToModelProcess =
   | { readonly type: 'load'; readonly spec: LoadSpec }
-  | { readonly type: 'call'; readonly id: number; readonly method: string; readonly input: unknown }
+  | {
+      readonly type: 'call';
+      readonly id: number;
+      readonly method: string;
+      readonly input: unknown;
+      /** Chunks follow, and an end. */
+      readonly isStreamed: boolean;
+    }
+  | { readonly type: 'chunk'; readonly id: number; readonly chunk: unknown }
+  | { readonly type: 'end'; readonly id: number }
   | { readonly type: 'abort'; readonly id: number };
 
 export type FromModelProcess =
   | { readonly type: 'loaded'; readonly seconds: number }
   | { readonly type: 'failed'; readonly error: WireError }
   | { readonly type: 'event'; readonly id: number; readonly event: unknown }
+  | { readonly type: 'taken'; readonly id: number }
   | { readonly type: 'result'; readonly id: number; readonly output: unknown }
   | { readonly type: 'error'; readonly id: number; readonly error: WireError };
 
@@ -47,5 +57,7 @@ export interface LoadedModel {
 
 export interface CallContext {
   readonly signal: AbortSignal;
+  /** The streamed input, for one reader; empty where the caller streams none. The next chunk is sent when one is taken. */
+  readonly chunks: AsyncIterable<unknown>;
   emit(event: unknown): void;
 }

@@ -30,7 +30,9 @@ function keyOf({ headers }: FastifyRequest): string | undefined {
   const bearer = /^Bearer +(\S+)\s*$/i.exec(headers.authorization ?? '')?.[1];
   if (bearer !== undefined) return bearer;
   const header = headers['x-api-key'];
-  return typeof header === 'string' && header !== '' ? header : undefined;
+  if (typeof header === 'string' && header !== '') return header;
+  // A browser cannot set headers of a WebSocket: OpenAI's clients offer the key as a subprotocol.
+  return /(?:^|,) *openai-insecure-api-key\.([^\s,]+)/.exec(headers['sec-websocket-protocol'] ?? '')?.[1];
 }
 
 /** Keys of any length become digests of one length, which `timingSafeEqual` needs. */

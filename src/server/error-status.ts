@@ -26,6 +26,7 @@ export const ERROR_STATUS = {
   method_not_allowed: clientError(405),
   file_too_large: clientError(413),
   audio_too_long: clientError(413),
+  audio_backlog: { status: 429, type: 'rate_limit_error' },
   unsupported_audio: clientError(415),
   unsupported_media_type: clientError(415),
   queue_full: { status: 429, type: 'rate_limit_error' },

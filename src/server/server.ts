@@ -7,6 +7,7 @@ import { createKeyCheck } from './auth.ts';
 import { registerModels } from './models.ts';
 import { registerOpenaiAudio } from './openai-audio.ts';
 import { registerOpenapi } from './openapi.ts';
+import { isUpgrade, registerRealtime, UpgradableRequest } from './realtime.ts';
 import { replyBrokenRequest, replyError, replyNotFound } from './reply-error.ts';
 import type { Services } from './services.ts';
 import { registerSystem } from './system.ts';
@@ -28,8 +29,8 @@ type Register = (app: FastifyInstance, services: Services) => void;
 
 /** What each profile answers: the routes of its seed, and the system's. */
 const ROUTES: Readonly<Record<Profile, readonly Register[]>> = {
-  all: [registerOpenaiAudio, registerModels, registerTranscribe, registerSystem],
-  'hailo-whisper': [registerOpenaiAudio, registerModels, registerSystem],
+  all: [registerOpenaiAudio, registerRealtime, registerModels, registerTranscribe, registerSystem],
+  'hailo-whisper': [registerOpenaiAudio, registerRealtime, registerModels, registerSystem],
   'hailo-clip': [registerModels, registerSystem],
   maie: [registerModels, registerSystem],
 };
@@ -43,7 +44,7 @@ export async function createServer(services: Services): Promise<HttpServer> {
     bodyLimit: MAX_BODY_BYTES,
     requestTimeout: options.requestTimeoutMs,
     keepAliveTimeout: IDLE_CONNECTION_MS,
-    http: { maxHeaderSize: options.maxHeaderBytes },
+    http: { maxHeaderSize: options.maxHeaderBytes, IncomingMessage: UpgradableRequest },
     requestIdHeader: false,
     genReqId: ({ headers }) => {
       const given = headers['x-request-id'];
@@ -83,11 +84,13 @@ function addHooks(app: FastifyInstance, apiKeys: readonly string[]): void {
   app.addHook('preClose', async () => {
     isClosing = true;
   });
-  app.addHook('onSend', async (_request, reply) => {
-    if (isClosing) void reply.header('connection', 'close');
+  app.addHook('onSend', async (request, reply) => {
+    if (isClosing || isUpgrade(request)) void reply.header('connection', 'close');
   });
   app.addHook('onResponse', async (request, reply) => {
     dropUnreadBody(request);
+    // Node has given the connection of an upgrade away, so nobody else would close it after a refusal.
+    if (isUpgrade(request)) request.raw.socket.destroy();
     const fields = {
       method: request.method,
       route: request.routeOptions.url ?? 'none',

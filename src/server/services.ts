@@ -2,6 +2,7 @@
 import type { Logger } from '../base/logger.ts';
 import type { Profile } from '../config/schema.ts';
 import type { SpeechService } from '../speech/service.ts';
+import type { RealtimeLimits } from './realtime-session.ts';
 
 export interface ServerOptions {
   readonly apiKeys: readonly string[];
@@ -10,6 +11,7 @@ export interface ServerOptions {
   readonly maxFields: number;
   /** Longest time for a client to send one request; 0 for no limit. */
   readonly requestTimeoutMs: number;
+  readonly realtime: RealtimeLimits;
   /** Private directory for uploads on their way. */
   readonly uploadDirectory: string;
   readonly version: string;

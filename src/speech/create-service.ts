@@ -6,10 +6,12 @@ import { CATALOGUE, type ComputeType, estimateMemoryBytes, VOICE_ACTIVITY } from
 import type { ResolvedName } from '../store/names.ts';
 import type { PullProgress } from '../store/pull.ts';
 import type { InstalledModel, Store } from '../store/store.ts';
-import type { SpeechContext, SpeechModel, SpeechRequest, SpeechService } from './service.ts';
+import type { LiveEvent, LiveInput, LiveRequest, LiveSettings, ResolvedLiveSettings } from './live.ts';
+import type { LiveContext, SpeechContext, SpeechModel, SpeechRequest, SpeechService } from './service.ts';
 import type { TranscribeEvent, TranscribeOptions, Transcript } from './transcript.ts';
 import { CONVERTER_VERSION } from './whisper/convert.ts';
 import { LANGUAGES, languageCode } from './whisper/languages.ts';
+import type { ListenInput } from './whisper/live.ts';
 import type { TranscribeInput, WhisperLoadOptions } from './whisper/model.ts';
 
 /** What the configuration says; the rest is the request's own. */
@@ -131,6 +133,22 @@ export function createSpeechService(parts: SpeechParts): PreparingSpeechService 
     });
   }
 
+  async function listen(
+    input: AsyncIterable<LiveInput>,
+    request: LiveRequest,
+    { signal, onEvent }: LiveContext,
+  ): Promise<void> {
+    const resolved = await resolve(request.model);
+    await requireInstallable(resolved);
+    const first: ListenInput = { settings: liveSettings(request, defaults.options) };
+    const chunks = resolveSettings(input, defaults.options);
+    const spec = await loadSpec(resolved, { signal });
+    const lease = { signal, keepAliveSeconds: defaults.keepAliveSeconds(resolved) };
+    await engine.use(spec, lease, (model) =>
+      model.call('listen', first, { signal, chunks, onEvent: (event) => onEvent(event as LiveEvent) }),
+    );
+  }
+
   async function models(): Promise<SpeechModel[]> {
     const installed = (await store.list()).filter(({ manifest }) => manifest.kind === 'whisper');
     const names = new Set(installed.map(({ manifest }) => manifest.name));
@@ -160,6 +178,7 @@ export function createSpeechService(parts: SpeechParts): PreparingSpeechService 
       requireLanguage(request.language);
     },
     transcribe,
+    listen,
     models,
     async model(name) {
       const resolved = await resolve(name);
@@ -196,6 +215,20 @@ function optionsOf(request: SpeechRequest, defaults: OptionDefaults): Transcribe
     temperatures: request.temperature ? [request.temperature] : defaults.temperatures,
     vad: { ...defaults.vad, ...request.vad },
   };
+}
+
+function liveSettings(settings: LiveSettings, defaults: OptionDefaults): ResolvedLiveSettings {
+  const { sampleRate, detection, language, prompt } = settings;
+  const request = { model: undefined, task: 'transcribe', language, prompt } as const;
+  return { sampleRate, detection, options: optionsOf(request, defaults) };
+}
+
+async function* resolveSettings(
+  input: AsyncIterable<LiveInput>,
+  defaults: OptionDefaults,
+): AsyncGenerator<LiveInput<ResolvedLiveSettings>> {
+  for await (const item of input)
+    yield item.type === 'configure' ? { ...item, settings: liveSettings(item.settings, defaults) } : item;
 }
 
 function requireLanguage(given: string | undefined): string | undefined {

@@ -1,4 +1,5 @@
 /** Speech for everyone above: the HTTP routes, the CLI and, later, tasks. Made by `app.ts` from the engine and the store. */
+import type { LiveEvent, LiveInput, LiveRequest } from './live.ts';
 import type { SpeechTask, TranscribeEvent, Transcript } from './transcript.ts';
 
 /** What a caller may ask; everything left out is the configuration's. */
@@ -31,6 +32,11 @@ export interface SpeechContext {
   readonly onEvent?: ((event: TranscribeEvent) => void) | undefined;
 }
 
+export interface LiveContext {
+  readonly signal: AbortSignal;
+  onEvent(event: LiveEvent): void;
+}
+
 /** A model that can be asked for. */
 export interface SpeechModel {
   readonly name: string;
@@ -53,8 +59,13 @@ export interface SpeechService {
   admit(): Turn;
   /** Throws `model_not_found`, `invalid_request` and whatever decoding and the model may throw. */
   transcribe(path: string, request: SpeechRequest, context: SpeechContext): Promise<Transcript>;
+  /**
+   * Writes down speech as it is spoken, until the input ends and every utterance has its text. Input is read as fast as the model listens;
+   * it must end when the signal fires. Throws as `transcribe` does.
+   */
+  listen(input: AsyncIterable<LiveInput>, request: LiveRequest, context: LiveContext): Promise<void>;
   /** Rejects early as `transcribe` would: an unknown model or language. */
-  check(request: SpeechRequest): Promise<void>;
+  check(request: Pick<SpeechRequest, 'model' | 'language'>): Promise<void>;
   models(): Promise<readonly SpeechModel[]>;
   /** Throws `model_not_found`. */
   model(name: string): Promise<SpeechModel>;

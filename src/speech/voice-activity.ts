@@ -15,9 +15,9 @@ export interface FrameClock {
 }
 
 /** Speech ends when the probability falls this far below the threshold that began it. */
-const HYSTERESIS = 0.15;
+export const HYSTERESIS = 0.15;
 /** Width of the mean over which the quietest point of a long stretch is sought: 5 frames are 160 ms. */
-const QUIET_FRAMES = 5;
+export const QUIET_FRAMES = 5;
 
 /**
  * Speech spans in order, padded, not overlapping, none longer than `maxSpeechSeconds`. `blocks` are the frames' probabilities of speech
@@ -97,7 +97,8 @@ function splitLong(probabilities: readonly number[], run: Span, maxFrames: numbe
   return pieces;
 }
 
-function quietest(probabilities: readonly number[], from: number, to: number): number {
+/** The frame in [from, to) around which speech is least likely. */
+export function quietest(probabilities: readonly number[], from: number, to: number): number {
   let best = to - 1;
   let lowest = Number.POSITIVE_INFINITY;
   for (let frame = from; frame < to; frame += 1) {

@@ -18,17 +18,25 @@ export interface Started {
   interrupt(): void;
 }
 
-export function startPercept(words: readonly string[], env: Environment = {}): Started {
+/** `input` is its standard input, which `isEndless` keeps open behind it; without it there is none. */
+export interface Input {
+  readonly input: Uint8Array;
+  readonly isEndless?: boolean;
+}
+
+export function startPercept(words: readonly string[], env: Environment = {}, stdin?: Input): Started {
   const child = spawn(process.execPath, [MAIN, '--config', NO_CONFIG_FILE, ...words], {
     env: testEnvironment(env),
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: [stdin === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
     // A process group of its own, as in a shell.
     detached: true,
   });
+  child.stdin?.write(stdin!.input);
+  if (stdin?.isEndless !== true) child.stdin?.end();
   const code = new Promise<number | null>((resolve) => {
     child.once('exit', resolve);
   });
-  const written = Promise.all([code, text(child.stdout), text(child.stderr)]);
+  const written = Promise.all([code, text(child.stdout!), text(child.stderr!)]);
   return {
     pid: child.pid!,
     ended: written.then(([code, stdout, stderr]) => ({ code, stdout, stderr })),
@@ -37,6 +45,6 @@ export function startPercept(words: readonly string[], env: Environment = {}): S
 }
 
 /** Runs one command to its end. */
-export function percept(words: readonly string[], env: Environment = {}): Promise<Ended> {
-  return startPercept(words, env).ended;
+export function percept(words: readonly string[], env: Environment = {}, stdin?: Input): Promise<Ended> {
+  return startPercept(words, env, stdin).ended;
 }

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { Readable } from 'node:stream';
 import test, { type TestContext } from 'node:test';
 import { Command } from 'commander';
 import { ERROR_CODES } from '../../src/base/errors.ts';
@@ -32,6 +33,7 @@ async function commandLine(t: TestContext, env: Record<string, string> = {}) {
         HF_ENDPOINT: 'http://127.0.0.1:9',
         ...env,
       },
+      stdin: Readable.from([]),
       stdout: output('stdout'),
       stderr: output('stderr'),
       signal: AbortSignal.timeout(30_000),

@@ -22,6 +22,21 @@ const METHODS: Readonly<Record<string, Method>> = {
     for (let index = 1; index <= times; index += 1) emit(index);
     return times;
   },
+  collect: async (_, { chunks, emit }) => {
+    const collected: unknown[] = [];
+    for await (const chunk of chunks) {
+      emit(chunk);
+      collected.push(chunk);
+    }
+    return collected;
+  },
+  takeOne: async (_, { chunks, emit, signal }) => {
+    for await (const chunk of chunks) {
+      emit(chunk);
+      return wait(60_000, undefined, { signal });
+    }
+  },
+  ignoreChunks: async () => 'ignored',
   wait: async (milliseconds: number, { signal, emit }) => {
     emit('begun');
     return wait(milliseconds, 'waited', { signal });

@@ -76,6 +76,8 @@ export interface Behaviour {
   readonly options?: Partial<ServerOptions>;
   /** In place of the fixed transcript. */
   readonly transcribe?: SpeechService['transcribe'];
+  /** In place of a session that only listens. */
+  readonly listen?: SpeechService['listen'];
   readonly isFull?: boolean;
 }
 
@@ -104,6 +106,10 @@ export async function startServer(t: TestContext, behaviour: Behaviour = {}): Pr
       asked.push(request);
       return behaviour.transcribe?.(path, request, context) ?? TRANSCRIPT;
     },
+    async listen(input, request, context) {
+      if (behaviour.listen !== undefined) return behaviour.listen(input, request, context);
+      for await (const _ of input);
+    },
     models: async () => [MODEL],
     async model(name) {
       if (name !== MODEL.name && name !== 'whisper-1')
@@ -118,6 +124,7 @@ export async function startServer(t: TestContext, behaviour: Behaviour = {}): Pr
       maxHeaderBytes: 16_384,
       maxFields: 20,
       requestTimeoutMs: 20_000,
+      realtime: { idleTimeoutMs: 20_000, maxDurationMs: 20_000, maxBacklogSeconds: 60 },
       uploadDirectory,
       version: '1.2.3',
       profile: 'all',

@@ -7,12 +7,14 @@ import { openSilero } from '../silero.ts';
 import type { TranscribeEvent, TranscribeOptions, Transcript } from '../transcript.ts';
 import { createBatcher, type Recogniser } from './batcher.ts';
 import { openWhisperCheckpoint, type WhisperSizes } from './checkpoint.ts';
+import { type ListenContext, type ListenInput, listen } from './live.ts';
 import { createMelFrontEnd } from './mel.ts';
 import { openOnnxWhisper } from './onnx-backend.ts';
 import { createStopwatch } from './stopwatch.ts';
 import { readTokenizer } from './tokenizer.ts';
 import { readTokens } from './tokens.ts';
 import { transcribe, type WhisperModel } from './transcribe.ts';
+import { createTurns } from './turns.ts';
 
 /** `LoadSpec.options` of a Whisper model. */
 export interface WhisperLoadOptions {
@@ -39,10 +41,23 @@ export interface TranscribeInput {
 export async function load(spec: LoadSpec): Promise<LoadedModel> {
   const options = spec.options as unknown as WhisperLoadOptions; // made by app.ts
   const model = await openModel(spec, options);
+  // One utterance at a time, so that a partial text is only asked for when no whole one waits.
+  const liveTurns = createTurns();
   return {
-    async call(method, input, { signal, emit }) {
-      if (method !== 'transcribe') throw new Error(`A Whisper model has no method ${method}.`);
-      return transcribeFile(model, input as TranscribeInput, { signal, emit });
+    async call(method, input, { signal, emit, chunks }) {
+      switch (method) {
+        case 'transcribe':
+          return transcribeFile(model, input as TranscribeInput, { signal, emit });
+        case 'listen':
+          return listen(model, input as ListenInput, {
+            chunks: chunks as ListenContext['chunks'],
+            signal,
+            emit,
+            turns: liveTurns,
+          });
+        default:
+          throw new Error(`A Whisper model has no method ${method}.`);
+      }
     },
     async close() {
       await model.recogniser.backend.close();
