@@ -1,6 +1,7 @@
 /** Contenders on the same recordings, one after the other within each round, so that what disturbs one disturbs all. */
 import { cpus } from 'node:os';
-import { wordErrors } from '../src/speech/word-error-rate.ts';
+import { median } from '../src/cli/statistics.ts';
+import { formatWordErrors, totalWordErrors, wordErrors } from '../src/speech/word-error-rate.ts';
 
 export interface Recording {
   readonly path: string;
@@ -93,8 +94,6 @@ function report(
 
 type Pick = (list: readonly number[]) => number;
 
-const median: Pick = (list) => [...list].sort((a, b) => a - b)[list.length >> 1]!;
-
 /** The sum over the recordings of what `pick` takes of the rounds. */
 function total({ heard }: Results, key: 'seconds' | 'firstSeconds', pick: Pick): number {
   return heard.reduce((sum, rounds) => sum + pick(rounds.map((one) => one[key])), 0);
@@ -103,7 +102,5 @@ function total({ heard }: Results, key: 'seconds' | 'firstSeconds', pick: Pick):
 /** Of the last round. */
 function errorRate({ heard }: Results, recordings: readonly Recording[]): string {
   const found = recordings.map(({ reference }, index) => wordErrors(reference, heard[index]!.at(-1)!.text));
-  const errors = found.reduce((sum, one) => sum + one.errors, 0);
-  const words = found.reduce((sum, one) => sum + one.words, 0);
-  return `${((100 * errors) / words).toFixed(2)} % (${errors}/${words})`;
+  return formatWordErrors(totalWordErrors(found));
 }

@@ -1,11 +1,10 @@
 /** Percept as its command line has it: the server's parts, with a model process of its own. */
-import { readFileSync } from 'node:fs';
 import { createApp } from '../src/app.ts';
 import { silentLogger } from '../src/base/logger.ts';
 import { readLibrivox } from '../src/cli/librivox.ts';
+import { timeTranscription } from '../src/cli/timed-transcription.ts';
 import { readEnvironment } from '../src/config/environment.ts';
 import { loadConfig } from '../src/config/load.ts';
-import { childProcessIds } from '../test/support/processes.ts';
 import type { Heard, Recording } from './measure.ts';
 
 export interface Percept {
@@ -29,36 +28,19 @@ export async function startPercept(family: string, threads: number): Promise<Per
   return {
     weights: directory,
     async transcribe(path, { beamSize }) {
-      const started = performance.now();
-      const since = () => (performance.now() - started) / 1000;
-      let firstSeconds: number | undefined;
-      const { text } = await app.speech.transcribe(
-        path,
-        { model, task: 'transcribe', beamSize },
-        {
-          signal: new AbortController().signal,
-          onEvent: ({ type }) => {
-            if (type === 'segment') firstSeconds ??= since();
-          },
-        },
-      );
-      const seconds = since();
-      return { seconds, firstSeconds: firstSeconds ?? seconds, text, peakBytes: modelPeakBytes() };
+      const request = { model, task: 'transcribe', beamSize } as const;
+      const { signal } = new AbortController();
+      const timed = await timeTranscription(app.speech, { path, request }, { signal });
+      const { models } = await app.engine.state();
+      return {
+        seconds: timed.seconds,
+        firstSeconds: timed.firstTextSeconds,
+        text: timed.transcript.text,
+        // Unknown where the system does not tell.
+        peakBytes: models[0]?.peakMemoryBytes ?? 0,
+      };
     },
     librivox: async () => readLibrivox(await app.store.dataset('librivox')),
     close: () => app.close({ timeoutMs: 0 }),
   };
-}
-
-/** What the model process has held at most; 0 where the system does not tell. */
-function modelPeakBytes(): number {
-  if (process.platform !== 'linux') return 0;
-  const models = childProcessIds().filter((pid) =>
-    readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('model-process'),
-  );
-  const peaks = models.map((pid) => {
-    const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-    return Number(/^VmHWM:\s+(\d+) kB/m.exec(status)?.[1] ?? 0) * 1024;
-  });
-  return Math.max(0, ...peaks);
 }

@@ -21,6 +21,7 @@ const COMMANDS = [
   () => import('./cli/import.ts'),
   () => import('./cli/config.ts'),
   () => import('./cli/doctor.ts'),
+  () => import('./cli/bench.ts'),
   () => import('./cli/demo.ts'),
 ];
 

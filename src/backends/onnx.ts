@@ -1,4 +1,5 @@
 /** ONNX Runtime on the CPU: the only file that knows the library. */
+import { readFile } from 'node:fs/promises';
 import { AppError } from '../base/errors.ts';
 
 /** A dense tensor, row-major. A result's data belongs to the runtime until it is garbage; it may be fed back without a copy. */
@@ -54,6 +55,13 @@ export async function openOnnxSession(path: string, options: OnnxOptions): Promi
     },
     close: () => session.release(),
   };
+}
+
+/** The installed version, without loading the library. */
+export async function onnxRuntimeVersion(): Promise<string> {
+  // Its entry is dist/index.js.
+  const manifest = new URL('../package.json', import.meta.resolve('onnxruntime-node'));
+  return (JSON.parse(await readFile(manifest, 'utf8')) as { version: string }).version;
 }
 
 /** Imported at first use: a machine without the native part can still run everything that needs no model. */

@@ -5,6 +5,7 @@ import { type Environment, proxySettings } from '../config/environment.ts';
 import { type LoadedConfig, loadConfig } from '../config/load.ts';
 import type { Config } from '../config/schema.ts';
 import type { Flags } from '../config/sources.ts';
+import type { Engine } from '../engine/engine.ts';
 import type { PreparingSpeechService } from '../speech/create-service.ts';
 import { openStore, type Store } from '../store/store.ts';
 
@@ -39,6 +40,7 @@ export interface CliContext {
 export interface SpeechApp {
   readonly store: Store;
   readonly speech: PreparingSpeechService;
+  readonly engine: Pick<Engine, 'state' | 'unload'>;
   close(options: { readonly timeoutMs: number }): Promise<void>;
 }
 

@@ -1,14 +1,15 @@
 /** `percept transcribe FILE...`, here or on a running server. */
-import { mkdir, stat, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { basename, extname, join } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { AppError, toAppError } from '../base/errors.ts';
+import { toAppError } from '../base/errors.ts';
 import { type Granularity, toSrt, toText, toVerboseJson, toVtt } from '../speech/formats.ts';
 import type { SpeechRequest } from '../speech/service.ts';
 import type { TranscribeEvent, Transcript } from '../speech/transcript.ts';
 import type { CliContext, SpeechApp } from './context.ts';
 import { prepareModel } from './prepare-model.ts';
 import { startProgress } from './progress.ts';
+import { requireFile } from './require-file.ts';
 import { transcribeLive } from './transcribe-live.ts';
 import { transcribeRemotely } from './transcribe-remotely.ts';
 import { FORMATS, type Format, type Transcriber } from './transcriber.ts';
@@ -169,12 +170,6 @@ async function eachFile(
     }
   }
   if (failures > 0) context.fail();
-}
-
-async function requireFile(path: string): Promise<void> {
-  const found = await stat(path).catch(() => undefined);
-  if (found === undefined) throw new AppError('not_found', 'There is no such file.');
-  if (!found.isFile()) throw new AppError('unsupported_audio', 'This is not a regular file.');
 }
 
 async function put(

@@ -9,7 +9,7 @@ import { AppError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import { type Admission, AdmissionGate } from './admission.ts';
 import { LoadCrashes } from './load-crashes.ts';
-import { processTreeMemoryBytes } from './memory.ts';
+import { processPeakMemoryBytes, processTreeMemoryBytes } from './memory.ts';
 import { ModelProcessHandle } from './model-process-handle.ts';
 import { ModelSlot, type SlotState } from './model-slot.ts';
 import type { CallOptions } from './open-calls.ts';
@@ -71,6 +71,8 @@ export interface ModelState {
   readonly pid: number | undefined;
   /** Resident memory of the process and its children now; the estimate while it loads. */
   readonly memoryBytes: number;
+  /** The most that the process has held since it began, without its children; undefined where the system does not tell. */
+  readonly peakMemoryBytes: number | undefined;
   /** Requests that use the model or wait for it to load. */
   readonly leases: number;
   readonly loadSeconds: number | undefined;
@@ -311,6 +313,7 @@ async function describe(slot: ModelSlot): Promise<ModelState> {
     state: slot.state,
     pid: running?.pid,
     memoryBytes: measured || slot.memoryBytes,
+    peakMemoryBytes: running === undefined ? undefined : await processPeakMemoryBytes(running.pid),
     leases: slot.leases,
     loadSeconds: running?.loadSeconds,
     idleSeconds: slot.isIdle ? (performance.now() - slot.lastUsedMs) / 1000 : 0,

@@ -12,6 +12,14 @@ export async function processTreeMemoryBytes(pid: number): Promise<number> {
   return unixTree(pid);
 }
 
+/** The most that a process itself has held since it began, in bytes; undefined when it has ended or the system does not tell. */
+export async function processPeakMemoryBytes(pid: number): Promise<number | undefined> {
+  if (process.platform !== 'linux') return undefined;
+  const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
+  const kibibytes = /^VmHWM:\s+(\d+) kB/m.exec(status)?.[1];
+  return kibibytes === undefined ? undefined : Number(kibibytes) * 1024;
+}
+
 async function linuxTree(pid: number, depth: number): Promise<number> {
   try {
     const status = await readFile(`/proc/${pid}/status`, 'utf8');

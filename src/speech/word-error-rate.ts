@@ -7,6 +7,12 @@ export interface WordErrors {
   readonly words: number;
 }
 
+/** `4.29 % (3/70)`; without a word of reference only the counts. */
+export function formatWordErrors({ errors, words }: WordErrors): string {
+  const counts = `(${errors}/${words})`;
+  return words === 0 ? counts : `${((100 * errors) / words).toFixed(2)} % ${counts}`;
+}
+
 /**
  * Fewest word edits from `reference` to `text`, after both are lower-cased, stripped of punctuation, split at hyphens and freed of
  * the abbreviations that speakers spell out. A simple relative of Whisper's own normaliser.
@@ -23,6 +29,14 @@ export function wordErrors(reference: string, text: string): WordErrors {
     row = next;
   }
   return { errors: row[got.length]!, words: wanted.length };
+}
+
+/** Of several texts together, so that a long one counts for more. */
+export function totalWordErrors(all: readonly WordErrors[]): WordErrors {
+  return {
+    errors: all.reduce((sum, { errors }) => sum + errors, 0),
+    words: all.reduce((sum, { words }) => sum + words, 0),
+  };
 }
 
 const SPELLED_OUT: Readonly<Record<string, string>> = {
