@@ -7,6 +7,7 @@ import { type Granularity, toSrt, toText, toVerboseJson, toVtt } from '../speech
 import type { SpeechRequest } from '../speech/service.ts';
 import type { TranscribeEvent, Transcript } from '../speech/transcript.ts';
 import type { CliContext, SpeechApp } from './context.ts';
+import { wholeNumberBetween } from './option-values.ts';
 import { prepareModel } from './prepare-model.ts';
 import { startProgress } from './progress.ts';
 import { requireFile } from './require-file.ts';
@@ -54,7 +55,7 @@ export function register(program: Command, context: CliContext): void {
     .option('--translate', 'translate into English')
     .option('--prompt <text>', 'words or a text whose style and spelling to follow')
     .option('--temperature <number>', 'from 0 to 1; 0 retries at rising temperatures', numberBetween(0, 1))
-    .option('--beam-size <number>', 'hypotheses followed at once', numberBetween(1, 20))
+    .option('--beam-size <number>', 'hypotheses followed at once', wholeNumberBetween(1, 20))
     .option('--word-timestamps', 'with JSON: also when each word was said')
     .addOption(
       new Option(
