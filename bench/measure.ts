@@ -31,8 +31,8 @@ interface Results {
 export interface Conditions {
   readonly title: string;
   readonly rounds: number;
-  /** Before the counted ones. */
-  readonly warmUpRounds: number;
+  /** Heard once by everybody, one after the other, before anything counts. */
+  readonly warmUp: readonly Recording[];
   /** All recordings are asked for at once; each then counts its share of the time until the last has come. */
   readonly isTogether: boolean;
   /** The contender that the ratios are to. */
@@ -46,11 +46,12 @@ export async function compare(
   conditions: Conditions,
 ): Promise<void> {
   const results: Results[] = contenders.map(({ name }) => ({ name, heard: recordings.map(() => []) }));
-  for (let round = -conditions.warmUpRounds; round < conditions.rounds; round += 1) {
+  for (const contender of contenders)
+    for (const recording of conditions.warmUp) await contender.hear(recording.path);
+  for (let round = 0; round < conditions.rounds; round += 1) {
     for (const group of conditions.isTogether ? [recordings] : recordings.map((one) => [one])) {
       for (const [place, contender] of contenders.entries()) {
         const heard = await hearTogether(contender, group);
-        if (round < 0) continue;
         heard.forEach((one, index) => {
           results[place]!.heard[recordings.indexOf(group[index]!)]!.push(one);
         });

@@ -14,6 +14,7 @@ node -p '`Node.js ${process.version}, Percept ${require("./package.json").versio
 
 for model in whisper-base whisper-tiny.en; do
   node dist/bench/speech.js --python "$venv/bin/python" --model "$model" --rounds 5
+  node dist/bench/speech.js --python "$venv/bin/python" --model "$model" --rounds 1 --variants 8
   node dist/bench/speech.js --python "$venv/bin/python" --model "$model" --rounds 3 --together 8
   node dist/bench/speech.js --python "$venv/bin/python" --model "$model" --rounds 2 --minutes 5
 done

@@ -1,10 +1,10 @@
 /**
  * Percept beside faster-whisper: the same weights at int8, the same threads, the same files.
  *
- *     node dist/bench/speech.js --python VENV/bin/python [--model whisper-base] [--rounds 5] [--threads 2] [--together 8 | --minutes 10] [FILE=REFERENCE ...]
+ *     node dist/bench/speech.js --python VENV/bin/python [--model whisper-base] [--rounds 5] [--threads 2] [--variants 8 | --together 8 | --minutes 10] [FILE=REFERENCE ...]
  *
- * The five recordings of the demo and what is named, one at a time; or with --together so many of them at once; or with --minutes joined to
- * one long recording, each time at another speed, loudness and noise, so that nothing is said twice in the same way.
+ * The five recordings of the demo and what is named, one at a time; with --variants each so many times, at another speed, loudness and noise;
+ * with --together so many of them at once; with --minutes joined to one long recording, never twice in the same way.
  */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -16,6 +16,10 @@ import { type Contender, compare, type Recording } from './measure.ts';
 import { startPercept } from './percept.ts';
 
 const GAP_SECONDS = 1;
+/** The three lists have no common length, so that 84 turns differ. */
+const SPEEDS = [1, 0.94, 1.06, 0.97, 1.03, 0.9, 1.1];
+const GAINS = [1, 0.6, 0.3];
+const NOISES = [0, 0.001, 0.003, 0.008];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -24,6 +28,7 @@ const { values, positionals } = parseArgs({
     model: { type: 'string', default: 'whisper-base' },
     rounds: { type: 'string', default: '5' },
     threads: { type: 'string', default: '2' },
+    variants: { type: 'string' },
     together: { type: 'string' },
     minutes: { type: 'string' },
   },
@@ -45,7 +50,7 @@ try {
   await compare(contenders(isLong), await chosen(short), {
     title: `${values.model}, ${title(short.length)}, ${threads} threads`,
     rounds: Number(values.rounds),
-    warmUpRounds: isLong ? 0 : 1,
+    warmUp: short,
     isTogether: values.together !== undefined,
     baseline: 'faster-whisper, beam 5',
   });
@@ -58,11 +63,13 @@ try {
 function title(count: number): string {
   if (values.minutes !== undefined) return `one recording of ${values.minutes} minutes`;
   if (values.together !== undefined) return `${values.together} short recordings at once`;
-  return `${count} short recordings, one at a time`;
+  const variants = values.variants === undefined ? '' : ` in ${values.variants} variants each`;
+  return `${count} short recordings${variants}, one at a time`;
 }
 
 async function chosen(short: readonly Recording[]): Promise<readonly Recording[]> {
   if (values.minutes !== undefined) return [await longRecording(short, Number(values.minutes))];
+  if (values.variants !== undefined) return variantsOf(short, Number(values.variants));
   if (values.together === undefined) return short;
   return Array.from({ length: Number(values.together) }, (_, index) => ({ ...short[index % short.length]! }));
 }
@@ -88,6 +95,19 @@ function contenders(isLong: boolean): Contender[] {
   ];
 }
 
+async function variantsOf(short: readonly Recording[], count: number): Promise<Recording[]> {
+  const variants: Recording[] = [];
+  for (const [index, { path, reference }] of short.entries()) {
+    const samples = await samplesOf(path);
+    for (let turn = 0; turn < count; turn += 1) {
+      const copy = join(folder, `${index}-${turn}.wav`);
+      await writeFile(copy, wav(varied(samples, index * count + turn)));
+      variants.push({ path: copy, reference });
+    }
+  }
+  return variants;
+}
+
 /** The recordings again and again, in another order each time and never twice alike, until it is long enough. */
 async function longRecording(short: readonly Recording[], minutes: number): Promise<Recording> {
   const parts = await Promise.all(
@@ -109,11 +129,7 @@ async function longRecording(short: readonly Recording[], minutes: number): Prom
   return { path, reference: order.map(({ reference }) => reference).join(' ') };
 }
 
-const SPEEDS = [1, 0.94, 1.06, 0.97, 1.03, 0.9, 1.1];
-const GAINS = [1, 0.6, 0.3];
-const NOISES = [0, 0.001, 0.003, 0.008];
-
-/** The lists have no common length, so that 84 turns differ. */
+/** At another speed, loudness and noise in each turn. */
 function varied(samples: Float32Array, turn: number): Float32Array {
   const [speed, gain] = [SPEEDS[turn % SPEEDS.length]!, GAINS[turn % GAINS.length]!];
   const length = Math.floor((samples.length - 1) / speed);
