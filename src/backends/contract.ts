@@ -53,14 +53,14 @@ export interface Attention {
 export interface WhisperBackend {
   readonly melBins: number;
   readonly vocabulary: number;
-  /** Lengths of window that can be encoded, in mel frames, ascending. */
+  /** Lengths that the decoder can hear a window at, in mel frames, ascending. */
   readonly windowFrames: readonly number[];
   readonly maxTokens: number;
-  /** `mel` is [count × bins × frames], row-major. */
-  encode(
-    mel: Float32Array,
-    shape: { readonly count: number; readonly frames: number },
-  ): Promise<EncodedWindows>;
+  /**
+   * `mels` are [bins × frames of its own], row-major, an even number of frames, `frames` at most: one of the lengths above. Behind a
+   * shorter one the decoder hears silence up to that length.
+   */
+  encode(mels: readonly Float32Array[], frames: number): Promise<EncodedWindows>;
   /** Puts the first windows of `audio` into another order, in place: `order` is a permutation of as many indices. */
   orderWindows(audio: EncodedWindows, order: readonly number[]): void;
   /** The first `count` windows of `audio`, which still owns them. */

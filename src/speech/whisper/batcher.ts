@@ -16,7 +16,7 @@ import { type Method, rowsOf } from './search.ts';
 import type { Step, Stopwatch } from './stopwatch.ts';
 import type { Tokenizer } from './tokenizer.ts';
 import type { WhisperTokens } from './tokens.ts';
-import { MAX_WINDOW_FRAMES, type Window } from './windows.ts';
+import { encodedFrames, MAX_WINDOW_FRAMES, type Window } from './windows.ts';
 
 export interface Recogniser {
   readonly backend: WhisperBackend;
@@ -43,7 +43,7 @@ export interface Listener {
 /** One window, and how its text is to be searched for. */
 export interface Hearing {
   readonly window: Window;
-  /** Length to encode it at, one of the backend's. */
+  /** Length to decode it at, one of the backend's. */
   readonly frames: number;
   readonly method: Method;
   /** Searched again, while the window is still encoded, when the text's mean log probability is below. */
@@ -68,7 +68,7 @@ interface Job extends Hearing, Queued {
   reject(error: unknown): void;
 }
 
-/** A batch of `batchSize` windows is meant for windows of this length; longer ones are fewer, so that memory stays the same. */
+/** A batch of `batchSize` windows is meant for windows of this length, the usual one; longer ones are fewer, so that memory stays the same. */
 const USUAL_FRAMES = 15 * FRAMES_PER_SECOND;
 /** Each row has keys and values of its own; more at once are hardly faster, and their memory grows with the text. */
 const MOST_ROWS = 20;
@@ -214,16 +214,12 @@ async function timesOf(
 }
 
 async function encode(jobs: readonly Job[], { backend, frontEnd }: Recogniser): Promise<EncodedWindows> {
-  const { frames } = jobs[0]!;
-  const size = backend.melBins * frames;
-  const mel = new Float32Array(jobs.length * size);
-  await timed('features', jobs, async () => {
-    for (const [place, { owner, window }] of jobs.entries()) {
-      const samples = owner.sound.read(window.start, window.end);
-      mel.set(frontEnd.features(samples, frames), place * size);
-    }
-  });
-  return timed('encoder', jobs, () => backend.encode(mel, { count: jobs.length, frames }));
+  const mels = await timed('features', jobs, async () =>
+    jobs.map(({ owner, window, frames }) =>
+      frontEnd.features(owner.sound.read(window.start, window.end), encodedFrames(window, frames)),
+    ),
+  );
+  return timed('encoder', jobs, () => backend.encode(mels, jobs[0]!.frames));
 }
 
 async function findLanguages(

@@ -1,6 +1,6 @@
 /** Whisper's encoder and decoder graphs on ONNX Runtime, behind the backend contract. */
 import { join } from 'node:path';
-import { type BufferPool, createBufferPool, createSlab } from '../../backends/buffer-pool.ts';
+import { createBufferPool } from '../../backends/buffer-pool.ts';
 import type {
   Attention,
   DecodeInput,
@@ -12,30 +12,27 @@ import type {
 import { type OnnxTensor, openOnnxSession } from '../../backends/onnx.ts';
 import { HEAD_SIZE, type WhisperSizes } from './checkpoint.ts';
 import { DECODER_FILE, ENCODER_FILE } from './convert.ts';
+import { createEncoder, type OnnxWindows } from './onnx-encoder.ts';
 import {
+  allocateLayers,
   canMove,
   copyLeading,
   type FloatTensor,
   integers,
+  mapValues,
   moveLeading,
   orderLeading,
   sliceOf,
+  type Tensors,
 } from './tensors.ts';
 
 /** Mel frames in a second of audio. */
 const FRAMES_PER_SECOND = 100;
 /**
- * Windows come in few lengths, so that many share one and can be decoded as one batch without padding. The shortest was chosen
- * on 48 variants of six recordings: from 12 s on, errors are no more than with 30 s (docs/benchmarks.md, "Window length").
+ * Windows come in few lengths, so that they can be decoded as one batch without masks; what `speech.vad.max_speech_seconds` allows by
+ * default fits into the first. On 48 variants of six recordings errors were no more than with 30 s (docs/benchmarks.md, "Window length").
  */
-const WINDOW_SECONDS = [12, 15, 18, 21, 25, 30];
-
-type Tensors = Readonly<Record<string, FloatTensor>>;
-
-/** Cross-attention keys and values by graph input name, [windows × ...]. */
-interface OnnxWindows extends EncodedWindows {
-  readonly tensors: Tensors;
-}
+const WINDOW_SECONDS = [15, 18, 21, 25, 30];
 
 /** Self-attention keys and values by graph input name, [rows × heads × length × 64]. */
 interface OnnxState extends DecoderState {
@@ -44,9 +41,6 @@ interface OnnxState extends DecoderState {
 
 /** Of keys and values of rows that wait to be used again: several steps of a batch of base. */
 const POOL_BYTES = 32 * 2 ** 20;
-
-const KINDS = ['key', 'value'] as const;
-type Kind = (typeof KINDS)[number];
 
 const SMALL_OUTPUTS = ['text_values', 'text_ids', 'text_lse', 'end_logit', 'timestamps'];
 
@@ -59,48 +53,7 @@ export async function openOnnxWhisper(
   const decoder = await openOnnxSession(join(directory, DECODER_FILE), { threads });
   const layers = Array.from({ length: sizes.decoderLayers }, (_, layer) => layer);
   const states = createBufferPool(POOL_BYTES);
-  const windows = createSlab();
-
-  /** Keys and values of every layer in one piece of memory, by `name(kind, layer)`. */
-  function allocate(
-    pool: BufferPool,
-    name: (kind: Kind, layer: number) => string,
-    dims: Record<Kind, readonly number[]>,
-  ) {
-    const size = dims.key.reduce((product, length) => product * length, 1);
-    const memory = pool.take(size * KINDS.length * layers.length);
-    const tensors: Record<string, FloatTensor> = {};
-    let at = 0;
-    for (const layer of layers) {
-      for (const kind of KINDS) {
-        tensors[name(kind, layer)] = { data: memory.subarray(at, at + size), dims: dims[kind] };
-        at += size;
-      }
-    }
-    return { tensors: tensors as Tensors, release: () => pool.give(memory) };
-  }
-
-  /** One window at a time: more at once are no faster, and need more memory. */
-  async function encode(mel: Float32Array, { count, frames }: { count: number; frames: number }) {
-    const positions = frames / 2;
-    const { tensors, release } = allocate(windows, (kind, layer) => `cross_${kind}_${layer}`, {
-      key: [count, sizes.heads, HEAD_SIZE, positions],
-      value: [count, sizes.heads, positions, HEAD_SIZE],
-    });
-    const size = sizes.melBins * frames;
-    for (let index = 0; index < count; index += 1) {
-      const window = {
-        data: mel.subarray(index * size, (index + 1) * size),
-        dims: [1, sizes.melBins, frames],
-      };
-      const into = Object.entries(tensors).map(([name, tensor]) => [
-        name.slice('cross_'.length),
-        sliceOf(tensor, index, index + 1),
-      ]);
-      await encoder.run({ mel: window }, [], Object.fromEntries(into) as Tensors);
-    }
-    return { count, tensors, release } satisfies OnnxWindows;
-  }
+  const { encode } = createEncoder(encoder, sizes);
 
   function feedsOf(input: Omit<DecodeInput, 'withLogits'>, aligned: number): Record<string, OnnxTensor> {
     const audio = input.audio as OnnxWindows;
@@ -171,7 +124,11 @@ export async function openOnnxWhisper(
     return {
       rows,
       length,
-      ...allocate(states, (kind, layer) => `past_${kind}_${layer}`, { key: dims, value: dims }),
+      ...allocateLayers(states, {
+        layers: sizes.decoderLayers,
+        name: (kind, layer) => `past_${kind}_${layer}`,
+        dims: { key: dims, value: dims },
+      }),
     };
   }
 
@@ -212,8 +169,4 @@ export async function openOnnxWhisper(
 function part(audio: EncodedWindows, start: number, end: number): OnnxWindows {
   const tensors = mapValues((audio as OnnxWindows).tensors, (tensor) => sliceOf(tensor, start, end));
   return { count: end - start, tensors, release: () => {} };
-}
-
-function mapValues(tensors: Tensors, change: (tensor: FloatTensor) => FloatTensor): Tensors {
-  return Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, change(tensor)]));
 }

@@ -1,7 +1,40 @@
 /** What the token loop does to keys and values between two steps: the first dimension is windows, or rows. */
+import type { BufferPool } from '../../backends/buffer-pool.ts';
 import type { OnnxTensor } from '../../backends/onnx.ts';
 
 export type FloatTensor = OnnxTensor<Float32Array>;
+/** By the name of the graph's input or output. */
+export type Tensors = Readonly<Record<string, FloatTensor>>;
+
+const KINDS = ['key', 'value'] as const;
+type Kind = (typeof KINDS)[number];
+
+/** Keys and values of every layer in one piece of memory. */
+export function allocateLayers(
+  pool: BufferPool,
+  options: {
+    readonly layers: number;
+    name(kind: Kind, layer: number): string;
+    readonly dims: Readonly<Record<Kind, readonly number[]>>;
+  },
+): { tensors: Tensors; release(): void } {
+  const { layers, name, dims } = options;
+  const size = dims.key.reduce((product, length) => product * length, 1);
+  const memory = pool.take(size * KINDS.length * layers);
+  const tensors: Record<string, FloatTensor> = {};
+  let at = 0;
+  for (let layer = 0; layer < layers; layer += 1) {
+    for (const kind of KINDS) {
+      tensors[name(kind, layer)] = { data: memory.subarray(at, at + size), dims: dims[kind] };
+      at += size;
+    }
+  }
+  return { tensors, release: () => pool.give(memory) };
+}
+
+export function mapValues(tensors: Tensors, change: (tensor: FloatTensor) => FloatTensor): Tensors {
+  return Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, change(tensor)]));
+}
 
 export function integers(
   values: readonly number[],
@@ -60,4 +93,16 @@ export function copyLeading(from: FloatTensor, rows: readonly number[], to: Floa
   rows.forEach((row, place) => {
     to.data.set(from.data.subarray(row * size, (row + 1) * size), place * size);
   });
+}
+
+/** Writes `first` into `target`, and behind it what `whole` has from there on, along the dimension in which `first` is shorter. */
+export function complete(first: FloatTensor, whole: FloatTensor, target: FloatTensor): void {
+  const axis = first.dims.findIndex((length, index) => length !== whole.dims[index]);
+  const rows = first.dims.slice(0, axis).reduce((product, length) => product * length, 1);
+  const [short, long] = [first.data.length / rows, whole.data.length / rows];
+  for (let row = 0; row < rows; row += 1) {
+    const end = (row + 1) * long;
+    target.data.set(first.data.subarray(row * short, (row + 1) * short), row * long);
+    target.data.set(whole.data.subarray(row * long + short, end), row * long + short);
+  }
 }

@@ -14,10 +14,12 @@ export const MAX_WINDOW_FRAMES = MAX_WINDOW_SAMPLES / HOP_SAMPLES;
 /** Speech further apart than this is not put into one window: encoding silence costs as much as encoding speech. */
 const MAX_GAP_SECONDS = 2;
 /**
- * Silence that must follow the speech inside a trimmed window. Whisper was trained on padded windows: with less it repeats whole
- * sentences in place of ending (1 of 69 windows at 2 s, none at 3 s; docs/benchmarks.md).
+ * Silence that is encoded behind the speech of a trimmed window; the backend adds more that costs nothing. Whisper was trained on padded
+ * windows: without silence it repeats whole sentences in place of ending (docs/benchmarks.md, "Silence").
  */
-const TRAILING_SECONDS = 3;
+const TRAILING_FRAMES = 1.5 * FRAMES_PER_SECOND;
+/** The encoder's lengths are multiples of this, so that its memory is used again. */
+const GRAIN_FRAMES = 50;
 
 /** The opening holds at least this much speech, so that a single short word does not choose the language of a whole recording. */
 const OPENING_SECONDS = 5;
@@ -64,6 +66,13 @@ export async function* gatherOpening(
 
 /** The shortest of `lengths` (mel frames, ascending) that holds the window and the silence after it. */
 export function framesFor(window: Window, lengths: readonly number[]): number {
-  const seconds = (window.end - window.start) / SAMPLE_RATE + TRAILING_SECONDS;
-  return lengths.find((frames) => frames >= seconds * FRAMES_PER_SECOND) ?? lengths.at(-1)!;
+  const wanted = (window.end - window.start) / HOP_SAMPLES + TRAILING_FRAMES;
+  return lengths.find((frames) => frames >= wanted) ?? lengths.at(-1)!;
+}
+
+/** How many of `frames` must be encoded: the window and the silence after it, or all of the longest window. */
+export function encodedFrames(window: Window, frames: number): number {
+  if (frames === MAX_WINDOW_FRAMES) return frames;
+  const wanted = (window.end - window.start) / HOP_SAMPLES + TRAILING_FRAMES;
+  return Math.min(frames, Math.ceil(wanted / GRAIN_FRAMES) * GRAIN_FRAMES);
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import {
   canMove,
+  complete,
   copyLeading,
   moveLeading,
   orderLeading,
@@ -64,4 +65,17 @@ test('a slice shares the memory', () => {
     ],
   );
   assert.equal(slice.data.buffer, tensor.data.buffer);
+});
+
+test('a shorter tensor is completed by what a longer one has behind it, in an inner dimension', () => {
+  const numbers = (first: number, dims: number[]) => ({
+    data: Float32Array.from({ length: dims.reduce((a, b) => a * b) }, (_, index) => first + index),
+    dims,
+  });
+  const target = numbers(0, [1, 2, 4]);
+  complete(numbers(10, [1, 2, 1]), numbers(20, [1, 2, 4]), target);
+  assert.deepEqual([...target.data], [10, 21, 22, 23, 11, 25, 26, 27]);
+  const rows = numbers(0, [1, 1, 3, 2]);
+  complete(numbers(10, [1, 1, 2, 2]), numbers(20, [1, 1, 3, 2]), rows);
+  assert.deepEqual([...rows.data], [10, 11, 12, 13, 24, 25]);
 });
