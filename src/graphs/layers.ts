@@ -24,8 +24,6 @@ export const LAYER_NORM_EPSILON = { float: 1e-5 };
 const BLOCK_SIZE = 128;
 /** MatMulNBits: quantise activations to int8 and accumulate in int32. */
 const ACCUMULATE_INT8 = 4;
-/** Keeps an all-zero row from dividing by zero. */
-const SMALLEST_ROW_MAXIMUM = 1e-9;
 
 /** Several linear layers of one input, so that int8 activations are quantised once. */
 export function linears(
@@ -46,6 +44,22 @@ export function linear(
   return linears(graph, input, { layers: [options.layer], compute: options.compute })[0]!;
 }
 
+/** A linear layer and the Gelu behind it. */
+export function linearGelu(
+  graph: GraphBuilder,
+  input: Value,
+  options: { layer: Linear; compute: ComputeType },
+): Value {
+  const { layer, compute } = options;
+  const product = linear(graph, input, { layer: withoutBias(layer), compute });
+  return graph.node('BiasGelu', [product, graph.constant(float32(layer.bias!))], { domain: CONTRIB });
+}
+
+/** For a bias that the next operator adds on its way through the values. */
+export function withoutBias(layer: Linear): Linear {
+  return { ...layer, bias: undefined };
+}
+
 function floatLinear(graph: GraphBuilder, input: Value, layer: Linear): Value {
   const weight = graph.constant(
     float32(transpose(layer.weight, layer.outputSize, layer.inputSize), [layer.inputSize, layer.outputSize]),
@@ -62,12 +76,11 @@ interface QuantisedRows {
   readonly maximum: Value;
 }
 
-/** x / max|x| of each row, as uint8 around 128 with steps of 1/127. */
+/** x / max|x| of each row, as uint8 around 128 with steps of 1/127. What a row of zeros becomes does not matter: its product is multiplied by 0. */
 function quantiseRows(graph: GraphBuilder, input: Value): QuantisedRows {
-  const largest = graph.node('ReduceMax', [graph.node('Abs', [input]), graph.constant(int64([-1]))], {
+  const maximum = graph.node('ReduceMax', [graph.node('Abs', [input]), graph.constant(int64([-1]))], {
     attributes: { keepdims: 1 },
   });
-  const maximum = graph.node('Max', [largest, graph.constant(scalar(SMALLEST_ROW_MAXIMUM))]);
   const unit = graph.node('Div', [input, maximum]);
   const values = graph.node('QuantizeLinear', [
     unit,

@@ -5,7 +5,14 @@ import { join } from 'node:path';
 import test from 'node:test';
 import { type OnnxTensor, openOnnxSession } from '../../src/backends/onnx.ts';
 import { GraphBuilder, type Value } from '../../src/graphs/graph-builder.ts';
-import { blockLinear, blockRows, blockWeights, type Linear, linear } from '../../src/graphs/layers.ts';
+import {
+  blockLinear,
+  blockRows,
+  blockWeights,
+  type Linear,
+  linear,
+  linearGelu,
+} from '../../src/graphs/layers.ts';
 import { int64 } from '../../src/graphs/tensor.ts';
 
 /** Numbers without pattern, the same every time. */
@@ -97,6 +104,21 @@ test('a row of an int8 layer does not depend on the rows beside it', async () =>
 test('a row of zeros gives the bias', async () => {
   const y = await run(forms['int8 by rows'].build, { data: new Float32Array(256), dims: [1, 256] });
   assert.deepEqual(y, LAYER.bias);
+});
+
+test('a layer and its Gelu equal the product and the Gelu behind it', async () => {
+  const x = { data: noise(3 * 256), dims: [3, 256] };
+  const together = await run(
+    (graph, value) => linearGelu(graph, value, { layer: LAYER, compute: 'int8' }),
+    x,
+  );
+  const apart = await run(
+    (graph, value) => graph.node('Gelu', [linear(graph, value, { layer: LAYER, compute: 'int8' })]),
+    x,
+  );
+  together.forEach((number, index) => {
+    assert.ok(Math.abs(number - apart[index]!) < 1e-5, `${number} instead of ${apart[index]}`);
+  });
 });
 
 test('a block-quantised table gives its rows back', async () => {

@@ -9,7 +9,7 @@ import { buildEncoder } from './encoder-graph.ts';
 import { readTokens } from './tokens.ts';
 
 /** Part of the key under which converted graphs are cached: raise it with every change to the graphs. */
-export const CONVERTER_VERSION = 3;
+export const CONVERTER_VERSION = 4;
 
 export const ENCODER_FILE = 'encoder.onnx';
 export const DECODER_FILE = 'decoder.onnx';

@@ -31,10 +31,12 @@ import {
   type ComputeType,
   type Linear,
   linear,
+  linearGelu,
+  withoutBias,
 } from '../../graphs/layers.ts';
 import { float32, int64 } from '../../graphs/tensor.ts';
 import { type Attention, HEAD_SIZE, type WhisperCheckpoint } from './checkpoint.ts';
-import { addAndNorm, firstNorm } from './encoder-graph.ts';
+import { addAndNorm, attentionBias, firstNorm } from './encoder-graph.ts';
 
 export interface DecoderTokens {
   readonly endOfText: number;
@@ -77,24 +79,22 @@ export function buildDecoder(
     const next = checkpoint.norm('decoder', isLast ? 'last' : { layer: layer + 1, before: 'self' });
 
     const said = selfAttention(context, normed, { attention: self, layer });
-    [normed, stream] = addAndNorm(
-      graph,
-      [said, stream],
-      checkpoint.norm('decoder', { layer, before: 'cross' }),
-    );
+    [normed, stream] = addAndNorm(graph, [said, stream], {
+      norm: checkpoint.norm('decoder', { layer, before: 'cross' }),
+      bias: self.output.bias!,
+    });
     const { heard, weights } = crossAttention(context, normed, { attention: cross, layer, beamShape });
     attentions.push(weights);
-    [normed, stream] = addAndNorm(
-      graph,
-      [heard, stream],
-      checkpoint.norm('decoder', { layer, before: 'feedForward' }),
-    );
-    const expanded = linear(graph, normed, { layer: feedForward.expand, compute });
-    const contracted = linear(graph, graph.node('Gelu', [expanded]), {
-      layer: feedForward.contract,
-      compute,
+    [normed, stream] = addAndNorm(graph, [heard, stream], {
+      norm: checkpoint.norm('decoder', { layer, before: 'feedForward' }),
+      bias: cross.output.bias!,
     });
-    [normed, stream] = addAndNorm(graph, [contracted, stream], next);
+    const expanded = linearGelu(graph, normed, { layer: feedForward.expand, compute });
+    const contracted = linear(graph, expanded, { layer: withoutBias(feedForward.contract), compute });
+    [normed, stream] = addAndNorm(graph, [contracted, stream], {
+      norm: next,
+      bias: feedForward.contract.bias!,
+    });
   }
   const selected = graph.node('Gather', [normed, select], { attributes: { axis: 1 } });
   outputs(context, project(context, embedding, selected), tokens);
@@ -148,7 +148,7 @@ function selfAttention(
   const { heads, width } = checkpoint.sizes;
   const { attention, layer } = options;
   const fused = linear(graph, input, {
-    layer: fuse([attention.query, attention.key, attention.value]),
+    layer: withoutBias(fuse([attention.query, attention.key, attention.value])),
     compute,
   });
   const projections = graph.nodes('Split', [fused, graph.constant(int64([width, width, width]))], {
@@ -158,13 +158,20 @@ function selfAttention(
   const cache = (name: string) => graph.input(name, 'float32', ['rows', heads, 'past', HEAD_SIZE]);
   const [said, key, value] = graph.nodes(
     'MultiHeadAttention',
-    [...projections, '', '', '', cache(`past_key_${layer}`), cache(`past_value_${layer}`)],
+    [
+      ...projections,
+      attentionBias(graph, attention),
+      '',
+      '',
+      cache(`past_key_${layer}`),
+      cache(`past_value_${layer}`),
+    ],
     { domain: CONTRIB, attributes: { num_heads: heads, unidirectional: 1 }, outputs: 3 },
   );
   const shape = { type: 'float32', dims: ['rows', heads, 'total', HEAD_SIZE] } as const;
   graph.output(`present_key_${layer}`, key!, shape);
   graph.output(`present_value_${layer}`, value!, shape);
-  return linear(graph, said!, { layer: attention.output, compute });
+  return linear(graph, said!, { layer: withoutBias(attention.output), compute });
 }
 
 /** q·K, softmax (`weights`), ·V (`heard`) against the encoder's keys and values; the beams of one window share them. */
@@ -188,7 +195,7 @@ function crossAttention(
   });
   const merged = graph.node('Reshape', [mixed, graph.constant(int64([0, 0, width]))]);
   const byRow = graph.node('Reshape', [merged, graph.node('Shape', [input])]);
-  return { heard: linear(graph, byRow, { layer: attention.output, compute }), weights };
+  return { heard: linear(graph, byRow, { layer: withoutBias(attention.output), compute }), weights };
 }
 
 /** The alignment heads' share of the attention. A step that asks for no tokens slices nothing and copies nothing. */

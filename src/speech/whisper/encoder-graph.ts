@@ -9,9 +9,17 @@
  * T is free up to 1500: a window shorter than 30 s costs less, and attention is quadratic in it.
  */
 import type { GraphBuilder, Value } from '../../graphs/graph-builder.ts';
-import { CONTRIB, type ComputeType, LAYER_NORM_EPSILON, linear, linears } from '../../graphs/layers.ts';
+import {
+  CONTRIB,
+  type ComputeType,
+  LAYER_NORM_EPSILON,
+  linear,
+  linearGelu,
+  linears,
+  withoutBias,
+} from '../../graphs/layers.ts';
 import { float32, int64 } from '../../graphs/tensor.ts';
-import { HEAD_SIZE, type Norm, type WhisperCheckpoint } from './checkpoint.ts';
+import { type Attention, HEAD_SIZE, type Norm, type WhisperCheckpoint } from './checkpoint.ts';
 
 export function buildEncoder(graph: GraphBuilder, checkpoint: WhisperCheckpoint, compute: ComputeType): void {
   const { sizes } = checkpoint;
@@ -22,29 +30,28 @@ export function buildEncoder(graph: GraphBuilder, checkpoint: WhisperCheckpoint,
   for (let layer = 0; layer < sizes.encoderLayers; layer += 1) {
     const attention = checkpoint.attention('encoder', layer, 'self');
     const projections = linears(graph, normed, {
-      layers: [attention.query, attention.key, attention.value],
+      layers: [attention.query, attention.key, attention.value].map(withoutBias),
       compute,
     });
-    const context = graph.node('MultiHeadAttention', projections, {
+    const context = graph.node('MultiHeadAttention', [...projections, attentionBias(graph, attention)], {
       domain: CONTRIB,
       attributes: { num_heads: sizes.heads },
     });
-    const attended = linear(graph, context, { layer: attention.output, compute });
-    [normed, stream] = addAndNorm(
-      graph,
-      [attended, stream],
-      checkpoint.norm('encoder', { layer, before: 'feedForward' }),
-    );
+    const attended = linear(graph, context, { layer: withoutBias(attention.output), compute });
+    [normed, stream] = addAndNorm(graph, [attended, stream], {
+      norm: checkpoint.norm('encoder', { layer, before: 'feedForward' }),
+      bias: attention.output.bias!,
+    });
 
     const isLast = layer + 1 === sizes.encoderLayers;
     const next = checkpoint.norm('encoder', isLast ? 'last' : { layer: layer + 1, before: 'self' });
     const feedForward = checkpoint.feedForward('encoder', layer);
-    const expanded = linear(graph, normed, { layer: feedForward.expand, compute });
-    const contracted = linear(graph, graph.node('Gelu', [expanded]), {
-      layer: feedForward.contract,
-      compute,
+    const expanded = linearGelu(graph, normed, { layer: feedForward.expand, compute });
+    const contracted = linear(graph, expanded, { layer: withoutBias(feedForward.contract), compute });
+    [normed, stream] = addAndNorm(graph, [contracted, stream], {
+      norm: next,
+      bias: feedForward.contract.bias!,
     });
-    [normed, stream] = addAndNorm(graph, [contracted, stream], next);
   }
   crossAttention(graph, checkpoint, { hidden: normed, compute });
 }
@@ -86,11 +93,30 @@ export function firstNorm(graph: GraphBuilder, input: Value, norm: Norm): Value 
   );
 }
 
-/** [layer norm of a + b, a + b] in one kernel; the second and third outputs are training's and stay unread. */
-export function addAndNorm(graph: GraphBuilder, [a, b]: readonly [Value, Value], norm: Norm): [Value, Value] {
+/** The biases of query, key and value behind one another, as MultiHeadAttention adds them; Whisper's keys have none. */
+export function attentionBias(graph: GraphBuilder, { query, key, value }: Attention): Value {
+  const bias = new Float32Array(3 * query.outputSize);
+  [query, key, value].forEach((layer, place) => {
+    if (layer.bias !== undefined) bias.set(layer.bias, place * query.outputSize);
+  });
+  return graph.constant(float32(bias));
+}
+
+/** With s = a + b + bias: [layer norm of s, s] in one kernel; the second and third outputs are training's and stay unread. */
+export function addAndNorm(
+  graph: GraphBuilder,
+  [a, b]: readonly [Value, Value],
+  { norm, bias }: { readonly norm: Norm; readonly bias: Float32Array },
+): [Value, Value] {
   const [normed, , , sum] = graph.nodes(
     'SkipLayerNormalization',
-    [a, b, graph.constant(float32(norm.gain)), graph.constant(float32(norm.offset))],
+    [
+      a,
+      b,
+      graph.constant(float32(norm.gain)),
+      graph.constant(float32(norm.offset)),
+      graph.constant(float32(bias)),
+    ],
     { domain: CONTRIB, attributes: { epsilon: LAYER_NORM_EPSILON }, outputs: 4 },
   );
   return [normed!, sum!];
