@@ -121,19 +121,31 @@ function radix5({ done, stride, cosines, sines }: Stage, from: Complex, to: Comp
   const { real: xr, imaginary: xi } = from;
   const { real: yr, imaginary: yi } = to;
   const hop = stride * done;
-  const tr = new Float64Array(5);
-  const ti = new Float64Array(5);
   for (let j = 0; j < done; j += 1) {
+    const c1 = cosines[5 * j + 1]!;
+    const c2 = cosines[5 * j + 2]!;
+    const c3 = cosines[5 * j + 3]!;
+    const c4 = cosines[5 * j + 4]!;
+    const s1 = sines[5 * j + 1]!;
+    const s2 = sines[5 * j + 2]!;
+    const s3 = sines[5 * j + 3]!;
+    const s4 = sines[5 * j + 4]!;
     for (let k = 0; k < stride; k += 1) {
-      for (let p = 0; p < 5; p += 1) {
-        const index = k + stride * (p + 5 * j);
-        const cosine = cosines[5 * j + p]!;
-        const sine = sines[5 * j + p]!;
-        tr[p] = xr[index]! * cosine - xi[index]! * sine;
-        ti[p] = xr[index]! * sine + xi[index]! * cosine;
-      }
-      const [t0r, t1r, t2r, t3r, t4r] = tr as unknown as [number, number, number, number, number]; // five by construction
-      const [t0i, t1i, t2i, t3i, t4i] = ti as unknown as [number, number, number, number, number]; // five by construction
+      const a = k + 5 * j * stride;
+      const b = a + stride;
+      const c = b + stride;
+      const d = c + stride;
+      const e = d + stride;
+      const t0r = xr[a]!;
+      const t0i = xi[a]!;
+      const t1r = xr[b]! * c1 - xi[b]! * s1;
+      const t1i = xr[b]! * s1 + xi[b]! * c1;
+      const t2r = xr[c]! * c2 - xi[c]! * s2;
+      const t2i = xr[c]! * s2 + xi[c]! * c2;
+      const t3r = xr[d]! * c3 - xi[d]! * s3;
+      const t3i = xr[d]! * s3 + xi[d]! * c3;
+      const t4r = xr[e]! * c4 - xi[e]! * s4;
+      const t4i = xr[e]! * s4 + xi[e]! * c4;
       const s14r = t1r + t4r;
       const s14i = t1i + t4i;
       const d14r = t1r - t4r;
