@@ -7,8 +7,9 @@ export interface BufferPool {
   give(array: Float32Array): void;
 }
 
-/** Sizes are rounded up to this many numbers, so that a sequence that grows by one fits into what the last one had. */
-const GRAIN = 2 ** 16;
+/** Sizes are rounded up to a power of two's quarter, so that a sequence that grows by one fits into what the last one had. */
+const STEPS = 4;
+const SMALLEST = 2 ** 16;
 
 /** Keeps what is given back, up to `mostBytes`; beyond that the oldest goes. */
 export function createBufferPool(mostBytes: number): BufferPool {
@@ -28,7 +29,7 @@ export function createBufferPool(mostBytes: number): BufferPool {
 
   return {
     take(length) {
-      const bytes = Math.ceil(length / GRAIN) * GRAIN * Float32Array.BYTES_PER_ELEMENT;
+      const bytes = roundUp(length) * Float32Array.BYTES_PER_ELEMENT;
       let buffer = smallestOf(bytes);
       if (buffer === undefined) buffer = new ArrayBuffer(bytes);
       else {
@@ -45,6 +46,12 @@ export function createBufferPool(mostBytes: number): BufferPool {
       while (freeBytes > mostBytes) freeBytes -= free.shift()!.byteLength;
     },
   };
+}
+
+function roundUp(length: number): number {
+  if (length <= SMALLEST) return SMALLEST;
+  const step = 2 ** Math.floor(Math.log2(length)) / STEPS;
+  return Math.ceil(length / step) * step;
 }
 
 /** One piece of memory for a user who wants one at a time, of any size: the largest there was serves all that need less. */

@@ -6,19 +6,18 @@ import { VOICE_ACTIVITY_FILE } from '../../store/catalogue.ts';
 import { openSilero } from '../silero.ts';
 import type { TranscribeEvent, TranscribeOptions, Transcript } from '../transcript.ts';
 import { createBatcher, type Recogniser } from './batcher.ts';
-import { openWhisperCheckpoint, type WhisperSizes } from './checkpoint.ts';
+import { readConverted } from './convert.ts';
 import { type ListenContext, type ListenInput, listen } from './live.ts';
 import { createMelFrontEnd } from './mel.ts';
 import { openOnnxWhisper } from './onnx-backend.ts';
 import { createStopwatch } from './stopwatch.ts';
-import { readTokenizer } from './tokenizer.ts';
-import { readTokens } from './tokens.ts';
+import { createTokenizer } from './tokenizer.ts';
 import { transcribe, type WhisperModel } from './transcribe.ts';
 import { createTurns } from './turns.ts';
 
 /** `LoadSpec.options` of a Whisper model. */
 export interface WhisperLoadOptions {
-  /** Directory of the converted graphs (`convert.ts`). */
+  /** Directory of what `convert.ts` wrote. */
   readonly graphs: string;
   /** Directory of the Silero VAD model. */
   readonly vad: string;
@@ -68,12 +67,11 @@ export async function load(spec: LoadSpec): Promise<LoadedModel> {
 }
 
 async function openModel(spec: LoadSpec, options: WhisperLoadOptions): Promise<WhisperModel> {
-  const sizes = readSizes(spec.directory);
-  const tokens = readTokens(spec.directory, sizes.vocabulary);
+  const { sizes, tokens, vocabulary } = readConverted(options.graphs);
   const recogniser: Recogniser = {
     backend: await openOnnxWhisper(options.graphs, { sizes, threads: options.threads }),
     tokens,
-    tokenizer: readTokenizer(join(spec.directory, 'tokenizer.json'), tokens.endOfText),
+    tokenizer: createTokenizer(vocabulary, tokens.endOfText),
     frontEnd: createMelFrontEnd(sizes.melBins),
   };
   return {
@@ -82,12 +80,6 @@ async function openModel(spec: LoadSpec, options: WhisperLoadOptions): Promise<W
     batcher: createBatcher(recogniser),
     detector: await openSilero(join(options.vad, VOICE_ACTIVITY_FILE)),
   };
-}
-
-function readSizes(directory: string): WhisperSizes {
-  const checkpoint = openWhisperCheckpoint(directory);
-  checkpoint.close();
-  return checkpoint.sizes;
 }
 
 async function transcribeFile(

@@ -40,7 +40,7 @@ interface OnnxState extends DecoderState {
 }
 
 /** Of keys and values of rows that wait to be used again: several steps of a batch of base. */
-const POOL_BYTES = 32 * 2 ** 20;
+const POOL_BYTES = 16 * 2 ** 20;
 
 const SMALL_OUTPUTS = ['text_values', 'text_ids', 'text_lse', 'end_logit', 'timestamps'];
 
@@ -152,7 +152,10 @@ export async function openOnnxWhisper(
     maxTokens: sizes.textPositions,
     encode,
     orderWindows(audio, order) {
-      for (const tensor of Object.values((audio as OnnxWindows).tensors)) orderLeading(tensor, order);
+      const tensors = Object.values((audio as OnnxWindows).tensors);
+      const spare = states.take(tensors[0]!.data.length / audio.count);
+      for (const tensor of tensors) orderLeading(tensor, order, spare);
+      states.give(spare);
     },
     firstWindows: (audio, count) => part(audio, 0, count),
     decode,

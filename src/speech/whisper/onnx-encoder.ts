@@ -6,7 +6,7 @@ import { type BufferPool, createSlab } from '../../backends/buffer-pool.ts';
 import type { EncodedWindows } from '../../backends/contract.ts';
 import type { OnnxSession } from '../../backends/onnx.ts';
 import { HEAD_SIZE, type WhisperSizes } from './checkpoint.ts';
-import { allocateLayers, complete, mapValues, sliceOf, type Tensors } from './tensors.ts';
+import { allocateLayers, beginningOf, complete, mapValues, sliceOf, type Tensors } from './tensors.ts';
 
 /** Cross-attention keys and values by the decoder's input names, [windows × ...]. */
 export interface OnnxWindows extends EncodedWindows {
@@ -23,17 +23,18 @@ export interface Encoder {
 
 export function createEncoder(session: OnnxSession, sizes: WhisperSizes): Encoder {
   const windows = createSlab();
-  const parts = createSlab();
   const silences = new Map<number, Promise<Tensors>>();
+
+  const dimsOf = (count: number, positions: number) => ({
+    key: [count, sizes.heads, HEAD_SIZE, positions],
+    value: [count, sizes.heads, positions, HEAD_SIZE],
+  });
 
   function allocate(pool: BufferPool, count: number, positions: number) {
     return allocateLayers(pool, {
       layers: sizes.decoderLayers,
       name: (kind, layer) => `cross_${kind}_${layer}`,
-      dims: {
-        key: [count, sizes.heads, HEAD_SIZE, positions],
-        value: [count, sizes.heads, positions, HEAD_SIZE],
-      },
+      dims: dimsOf(count, positions),
     });
   }
 
@@ -67,13 +68,17 @@ export function createEncoder(session: OnnxSession, sizes: WhisperSizes): Encode
           continue;
         }
         const quiet = await silence(frames);
-        const part = allocate(parts, 1, spoken);
-        await encodeInto(part.tensors, mel);
-        for (const [name, target] of Object.entries(window))
-          complete(part.tensors[name]!, quiet[name]!, target);
-        part.release();
+        // Into the same memory, at its beginning.
+        const dims = dimsOf(1, spoken);
+        const part = mapValues(window, (tensor, name) => beginningOf(tensor, dims[kindOf(name)]));
+        await encodeInto(part, mel);
+        for (const [name, target] of Object.entries(window)) complete(part[name]!, quiet[name]!, target);
       }
       return { count: mels.length, tensors, release };
     },
   };
+}
+
+function kindOf(name: string): 'key' | 'value' {
+  return name.startsWith('cross_key') ? 'key' : 'value';
 }

@@ -32,8 +32,11 @@ export function allocateLayers(
   return { tensors, release: () => pool.give(memory) };
 }
 
-export function mapValues(tensors: Tensors, change: (tensor: FloatTensor) => FloatTensor): Tensors {
-  return Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, change(tensor)]));
+export function mapValues(
+  tensors: Tensors,
+  change: (tensor: FloatTensor, name: string) => FloatTensor,
+): Tensors {
+  return Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, change(tensor, name)]));
 }
 
 export function integers(
@@ -53,13 +56,21 @@ export function sliceOf(
   return { data: data.subarray(start * size, end * size), dims: [end - start, ...rest] };
 }
 
-/** Puts the first indices of the first dimension into another order, in place, cycle by cycle: `order` is a permutation of them. */
-export function orderLeading({ data, dims }: FloatTensor, order: readonly number[]): void {
+/**
+ * Puts the first indices of the first dimension into another order, in place, cycle by cycle: `order` is a permutation of them.
+ * `spare` holds one of them meanwhile.
+ */
+export function orderLeading(
+  { data, dims }: FloatTensor,
+  order: readonly number[],
+  spare: Float32Array,
+): void {
   const size = data.length / dims[0]!;
+  const kept = spare.subarray(0, size);
   const isDone = order.map((from, to) => from === to);
   for (let first = 0; first < order.length; first += 1) {
     if (isDone[first]) continue;
-    const kept = data.slice(first * size, (first + 1) * size);
+    kept.set(data.subarray(first * size, (first + 1) * size));
     let to = first;
     for (; order[to] !== first; to = order[to]!) {
       data.copyWithin(to * size, order[to]! * size, (order[to]! + 1) * size);
@@ -95,14 +106,28 @@ export function copyLeading(from: FloatTensor, rows: readonly number[], to: Floa
   });
 }
 
-/** Writes `first` into `target`, and behind it what `whole` has from there on, along the dimension in which `first` is shorter. */
+/** The first numbers of a tensor's memory as a smaller tensor. */
+export function beginningOf({ data }: FloatTensor, dims: readonly number[]): FloatTensor {
+  return {
+    data: data.subarray(
+      0,
+      dims.reduce((product, length) => product * length, 1),
+    ),
+    dims,
+  };
+}
+
+/**
+ * Spreads the tensor at the beginning of the memory of `target` over it, and lays behind each of its rows what `whole` has from there on,
+ * along the dimension in which it is shorter.
+ */
 export function complete(first: FloatTensor, whole: FloatTensor, target: FloatTensor): void {
   const axis = first.dims.findIndex((length, index) => length !== whole.dims[index]);
   const rows = first.dims.slice(0, axis).reduce((product, length) => product * length, 1);
   const [short, long] = [first.data.length / rows, whole.data.length / rows];
-  for (let row = 0; row < rows; row += 1) {
-    const end = (row + 1) * long;
-    target.data.set(first.data.subarray(row * short, (row + 1) * short), row * long);
-    target.data.set(whole.data.subarray(row * long + short, end), row * long + short);
+  // From the last one on, so that none is written over before it has moved.
+  for (let row = rows - 1; row >= 0; row -= 1) {
+    target.data.copyWithin(row * long, row * short, (row + 1) * short);
+    target.data.set(whole.data.subarray(row * long + short, (row + 1) * long), row * long + short);
   }
 }

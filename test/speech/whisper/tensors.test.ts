@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import {
+  beginningOf,
   canMove,
   complete,
   copyLeading,
@@ -25,7 +26,7 @@ test('any permutation of the first rows is made in place', () => {
     [2, 0, 1],
   ]) {
     const tensor = rowsOf(5);
-    orderLeading(tensor, order);
+    orderLeading(tensor, order, new Float32Array(2));
     const rest = [0, 1, 2, 3, 4].slice(order.length);
     assert.deepEqual(
       firsts(tensor),
@@ -73,9 +74,9 @@ test('a shorter tensor is completed by what a longer one has behind it, in an in
     dims,
   });
   const target = numbers(0, [1, 2, 4]);
-  complete(numbers(10, [1, 2, 1]), numbers(20, [1, 2, 4]), target);
-  assert.deepEqual([...target.data], [10, 21, 22, 23, 11, 25, 26, 27]);
-  const rows = numbers(0, [1, 1, 3, 2]);
-  complete(numbers(10, [1, 1, 2, 2]), numbers(20, [1, 1, 3, 2]), rows);
-  assert.deepEqual([...rows.data], [10, 11, 12, 13, 24, 25]);
+  complete(beginningOf(target, [1, 2, 1]), numbers(20, [1, 2, 4]), target);
+  assert.deepEqual([...target.data], [0, 21, 22, 23, 1, 25, 26, 27]);
+  const blocks = numbers(0, [1, 2, 3, 2]);
+  complete(beginningOf(blocks, [1, 2, 2, 2]), numbers(20, [1, 2, 3, 2]), blocks);
+  assert.deepEqual([...blocks.data], [0, 1, 2, 3, 24, 25, 4, 5, 6, 7, 30, 31]);
 });
