@@ -19,6 +19,8 @@ const SMALL_FILES =
 const VOCABULARY = /^(vocabulary\.(json|txt)|vocab\.json|merges\.txt)$/;
 const SAFETENSORS = /^model(-\d+-of-\d+)?\.safetensors$/;
 const PICKLE = /\.(pt|pth|pkl|ckpt)$|^pytorch_model.*\.bin$/;
+/** PyTorch's own weights of a ChunkFormer model, in the order in which they are looked for. */
+export const CHUNKFORMER_WEIGHTS = ['pytorch_model.bin', 'pytorch_model.pt', 'pytorch_model.ckpt'] as const;
 const CTRANSLATE2_VERSIONS = { first: 3, last: 6 };
 const MAX_SAFETENSORS_HEADER_BYTES = 100 * 1024 ** 2;
 
