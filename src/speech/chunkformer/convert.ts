@@ -4,6 +4,7 @@ import { writeSafetensors } from '../../graphs/safetensors-file.ts';
 import { openChunkFormerCheckpoint } from './checkpoint.ts';
 import { buildGraphs } from './graphs.ts';
 import { layerWeights } from './layer-weights.ts';
+import { readVocabulary } from './vocabulary.ts';
 
 /** Part of the key under which the result is cached: raise it with every change to the graphs or weights. */
 export const CONVERTER_VERSION = 1;
@@ -12,6 +13,8 @@ export const CONVERTER_VERSION = 1;
 export async function convertChunkFormer(source: string, target: string): Promise<void> {
   const checkpoint = openChunkFormerCheckpoint(source);
   try {
+    // Read here only to tell early what is wrong with it.
+    readVocabulary(join(source, 'vocab.txt'), checkpoint.sizes.vocabulary);
     for (const [name, graph] of Object.entries(buildGraphs(checkpoint)))
       await graph.write(join(target, `${name}.onnx`));
     const layers = Array.from({ length: checkpoint.sizes.layers }, (_, layer) =>

@@ -1,7 +1,7 @@
 /** From sound to the encoder's rows: features, parts with what is kept of the part before, blocks one behind the other. */
 import type { Sound } from '../../audio/sound.ts';
 import { throwIfAborted } from '../../base/abort.ts';
-import type { Stopwatch } from '../whisper/stopwatch.ts';
+import type { Stopwatch } from '../stopwatch.ts';
 import { type BlockCache, BlockPass, emptyCache, reachOf } from './block-pass.ts';
 import type { EncoderRuntime } from './encoder-runtime.ts';
 import { type Fbank, frameCount } from './fbank.ts';
@@ -21,17 +21,32 @@ const FRAMES_EMBEDDED_AT_ONCE = 32;
 
 /** Rows before the head, [frames × width]; each must be used before the next is asked for. Throws the signal's error. */
 export async function* encode(sound: Sound, context: EncodeContext): AsyncGenerator<Float32Array> {
-  const { runtime } = context;
+  const runtime = measured(context.runtime, context.stopwatch);
   const { sizes, settings } = runtime;
   const shape = { layers: sizes.layers, reach: reachOf(sizes.kernel) };
   let caches = Array.from({ length: sizes.layers }, () => emptyCache(runtime));
   for (const part of partsOf(frameCount(sound.length), settings, shape)) {
-    const passes = passesOf(part, caches, context);
-    let rows = embed(sound, part, context);
+    const passes = passesOf(part, caches, { ...context, runtime });
+    let rows = embed(sound, part, { ...context, runtime });
     for (const pass of passes) rows = pass.run(rows);
     yield* firstFrames(rows, { count: part.kept, width: sizes.width });
     caches = passes.map((pass) => pass.cache);
   }
+}
+
+/** Counts the time of the encoder's own work, not that of waiting for other recordings. */
+function measured(runtime: EncoderRuntime, stopwatch: Stopwatch): EncoderRuntime {
+  const timed =
+    <T extends readonly unknown[]>(step: (...input: T) => Promise<void>) =>
+    (...input: T) =>
+      stopwatch.measureAsync('encoder', () => step(...input));
+  return {
+    ...runtime,
+    embed: timed(runtime.embed),
+    project: timed(runtime.project),
+    attend: timed(runtime.attend),
+    finish: timed(runtime.finish),
+  };
 }
 
 function passesOf(

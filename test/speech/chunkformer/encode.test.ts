@@ -12,7 +12,7 @@ import { type EncoderRuntime, openEncoderRuntime } from '../../../src/speech/chu
 import { createFbank } from '../../../src/speech/chunkformer/fbank.ts';
 import type { ChunkSettings } from '../../../src/speech/chunkformer/settings.ts';
 import { readVocabulary } from '../../../src/speech/chunkformer/vocabulary.ts';
-import { createStopwatch } from '../../../src/speech/whisper/stopwatch.ts';
+import { createStopwatch } from '../../../src/speech/stopwatch.ts';
 import { CHECKPOINT, floats, type GoldenSettings, readGolden } from './golden.ts';
 import { signalSound } from './signal.ts';
 
