@@ -102,7 +102,7 @@ function parseYaml(text: string, origin: string): unknown {
   if (text.length > MAX_BYTES) throw refuse(origin, `its config.yaml has ${text.length} characters.`);
   try {
     // Tags that only Python knows are read as what they stand on.
-    return parse(text, { logLevel: 'silent' });
+    return parse(text, { logLevel: 'error' });
   } catch (cause) {
     throw refuse(origin, 'its config.yaml is not YAML.', cause);
   }
