@@ -53,7 +53,10 @@ const KIND_NAMES: Readonly<Record<CatalogueKind, string>> = {
 /** A name of the catalogue stands for its own kind of model, and voice activity detection for one name. Throws `unsupported_model`. */
 export function requireKind(name: string, kind: CatalogueKind, origin: string): void {
   if (kind === 'vad' && name !== VOICE_ACTIVITY)
-    throw new AppError('unsupported_model', `${origin} is ${KIND_NAMES.vad}: import it as ${VOICE_ACTIVITY}.`);
+    throw new AppError(
+      'unsupported_model',
+      `${origin} is ${KIND_NAMES.vad}: import it as ${VOICE_ACTIVITY}.`,
+    );
   const known = CATALOGUE.find((entry) => entry.name === name)?.kind ?? kind;
   if (known !== kind)
     throw new AppError(
