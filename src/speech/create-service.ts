@@ -11,6 +11,7 @@ import {
   type SpeechKind,
   VOICE_ACTIVITY,
 } from '../store/catalogue.ts';
+import { hashOfFiles } from '../store/manifest.ts';
 import type { ResolvedName } from '../store/names.ts';
 import type { PullProgress } from '../store/pull.ts';
 import type { InstalledModel, Store } from '../store/store.ts';
@@ -67,6 +68,10 @@ export interface PreparingSpeechService extends SpeechService {
   warm(name: string | undefined, signal: AbortSignal): Promise<void>;
 }
 
+interface AskedFor extends ResolvedName {
+  readonly backend: SpeechBackend;
+}
+
 export function createSpeechService(parts: SpeechParts): PreparingSpeechService {
   const { engine, store, defaults } = parts;
   const backends: Readonly<Record<SpeechKind, SpeechBackend>> = {
@@ -74,7 +79,7 @@ export function createSpeechService(parts: SpeechParts): PreparingSpeechService 
     chunkformer: createChunkFormerBackend(defaults.chunkFormer, defaults.audio),
   };
 
-  async function resolve(name: string | undefined): Promise<ResolvedName & { backend: SpeechBackend }> {
+  async function resolve(name: string | undefined): Promise<AskedFor> {
     const wanted = name ?? defaults.model;
     const resolved = await store.resolve(wanted, {
       defaultModel: defaults.model,
@@ -103,17 +108,18 @@ export function createSpeechService(parts: SpeechParts): PreparingSpeechService 
     };
   }
 
-  async function loadSpec(asked: ResolvedName, options: PrepareOptions): Promise<LoadSpec> {
+  async function loadSpec(asked: AskedFor, options: PrepareOptions): Promise<LoadSpec> {
     const { installed, vad } = await install(asked, options);
+    const { kind: found, files } = installed.manifest;
     // What a repository of the hub holds is known now.
-    const { name, base, computeType, entry, backend } = await resolve(
-      installed.manifest.kind === asked.entry.kind ? asked.name : asked.base,
-    );
+    const resolved = found === asked.backend.kind ? asked : await resolve(asked.base);
+    const { name, base, computeType, entry, backend } = resolved;
     const { kind, converterVersion } = backend;
     const graphs = await store.conversion({
       model: base,
       variant: computeType,
-      key: `v${converterVersion}-${installed.manifest.checkpointHash.slice(0, 16)}`,
+      // Not only of the weights: sizes and statistics come from the small files beside them.
+      key: `v${converterVersion}-${hashOfFiles(files).slice(0, 16)}`,
       signal: options.signal,
       build: (directory) => {
         options.onConvert?.();
@@ -198,8 +204,8 @@ export function createSpeechService(parts: SpeechParts): PreparingSpeechService 
     async check(request: CheckRequest) {
       const resolved = await resolve(request.model);
       await requireInstallable(resolved);
-      resolved.backend.check(request, resolved);
       if (request.isLive === true) requireLive(resolved);
+      resolved.backend.check(request, resolved);
     },
     transcribe,
     listen,

@@ -6,7 +6,7 @@ import { AppError } from '../base/errors.ts';
 import { type CheckpointFiles, checkFiles, chooseFiles, requireKind } from './checkpoint.ts';
 import { hashFile, requireSpace, storageError } from './disk.ts';
 import { installDirectory } from './install.ts';
-import { checkpointHash, type InstalledFile, type Manifest, writeManifest } from './manifest.ts';
+import { hashOfFiles, type InstalledFile, type Manifest, writeManifest } from './manifest.ts';
 
 export interface ImportRequest {
   /** Under which it is installed; already checked to be a safe name. */
@@ -64,7 +64,7 @@ async function copy(request: ImportRequest, chosen: CheckpointFiles, incoming: s
     source: { type: 'import', id: request.path },
     // Nobody but the importer knows; a catalogue name may hold other weights than the catalogue's.
     licence: 'not stated',
-    checkpointHash: checkpointHash(files.filter((file) => chosen.weights.includes(file.path))),
+    checkpointHash: hashOfFiles(files.filter((file) => chosen.weights.includes(file.path))),
     installedAt: new Date().toISOString(),
   };
   await writeManifest(incoming, manifest);

@@ -9,7 +9,7 @@ import { checkFiles, requireKind } from './checkpoint.ts';
 import { requireSpace, storageError } from './disk.ts';
 import { bytesOnDisk, download } from './download.ts';
 import { installDirectory } from './install.ts';
-import { checkpointHash, type Manifest, writeManifest } from './manifest.ts';
+import { hashOfFiles, type Manifest, writeManifest } from './manifest.ts';
 import type { DownloadedFile, Plan, SourceContext, WeightSource } from './plan.ts';
 
 export interface PullProgress {
@@ -130,7 +130,7 @@ async function assemble(
     files: [...files],
     source: plan.source,
     licence: plan.licence,
-    checkpointHash: checkpointHash(files.filter((file) => plan.files.weights.includes(file.path))),
+    checkpointHash: hashOfFiles(files.filter((file) => plan.files.weights.includes(file.path))),
     installedAt: new Date().toISOString(),
   };
   await writeManifest(directory, manifest);

@@ -64,6 +64,11 @@ function checkpointOf(
   { directory, config }: { readonly directory: string; readonly config: ChunkFormerConfig },
 ): ChunkFormerCheckpoint {
   const sizes = sizesOf(weights, config);
+  if (sizes.width % sizes.heads !== 0 || sizes.kernel % 2 === 0)
+    throw new AppError(
+      'unsupported_model',
+      `${directory}: a width of ${sizes.width} with ${sizes.heads} heads and convolutions of ${sizes.kernel} taps cannot be run.`,
+    );
   const read = (name: string, dims: readonly number[]) => {
     const found = weights.dims(name);
     if (found.join() === dims.join()) return weights.read(name);
