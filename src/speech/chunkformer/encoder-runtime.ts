@@ -70,7 +70,7 @@ export async function openEncoderRuntime(
     head: await open('head'),
   };
   const layers = await readLayers(directory, { ...options, positions: await open('positions') });
-  const { width, bins, heads, vocabulary } = sizes;
+  const { width, bins, vocabulary } = sizes;
   const rows = (data: Float32Array): OnnxTensor<Float32Array> => ({
     data,
     dims: [data.length / width, width],
@@ -92,22 +92,14 @@ export async function openEncoderRuntime(
       });
     },
     async attend(layer, { stream, query, key, value, seen }, into) {
-      const { chunks, count, mask } = seen;
-      const { chunkSize } = settings;
-      const places = distanceCount(settings);
       const feeds = {
         ...layers[layer]!.attend,
+        ...attendFeeds(seen, { sizes, settings }),
         stream: rows(stream),
         query: rows(query),
         key: rows(key),
         value: rows(value),
-        query_shape: integers([chunks, chunkSize, heads, width / heads]),
-        index: indices(chunks, count),
-        mask: { data: mask, dims: [chunks, 1, 1, count] },
-        line_start: integers([chunkSize - 1]),
-        line_end: integers([chunkSize * places - 1]),
-        line_shape: integers([0, 0, chunkSize, places - 1]),
-        seen_count: integers([count]),
+        index: indices(seen.chunks, seen.count),
       };
       await sessions.attend.run(feeds, [], { attended: rows(into.stream), gated_rows: rows(into.gated) });
     },
@@ -136,6 +128,24 @@ export async function openEncoderRuntime(
     async close() {
       for (const session of Object.values(sessions)) await session.close();
     },
+  };
+}
+
+/** What attention must know of the chunks beside their rows: forms, and where scores by distance are cut. */
+function attendFeeds(
+  { chunks, count, mask }: Seen,
+  { sizes, settings }: Pick<EncoderRuntime, 'sizes' | 'settings'>,
+): Feeds {
+  const { width, heads } = sizes;
+  const { chunkSize } = settings;
+  const places = distanceCount(settings);
+  return {
+    query_shape: integers([chunks, chunkSize, heads, width / heads]),
+    mask: { data: mask, dims: [chunks, 1, 1, count] },
+    line_start: integers([chunkSize - 1]),
+    line_end: integers([chunkSize * places - 1]),
+    line_shape: integers([0, 0, chunkSize, places - 1]),
+    seen_count: integers([count]),
   };
 }
 
