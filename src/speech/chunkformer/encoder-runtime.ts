@@ -61,15 +61,8 @@ export async function openEncoderRuntime(
   options: { readonly sizes: ChunkFormerSizes; readonly settings: ChunkSettings; readonly threads: number },
 ): Promise<EncoderRuntime> {
   const { sizes, settings } = options;
-  const open = (name: string) => openOnnxSession(join(directory, `${name}.onnx`), options);
-  const sessions = {
-    embed: await open('embed'),
-    project: await open('project'),
-    attend: await open('attend'),
-    finish: await open('finish'),
-    head: await open('head'),
-  };
-  const layers = await readLayers(directory, { ...options, positions: await open('positions') });
+  const { positions, ...sessions } = await openSessions(directory, options);
+  const layers = await readLayers(directory, { ...options, positions });
   const { width, bins, vocabulary } = sizes;
   const rows = (data: Float32Array): OnnxTensor<Float32Array> => ({
     data,
@@ -128,6 +121,18 @@ export async function openEncoderRuntime(
     async close() {
       for (const session of Object.values(sessions)) await session.close();
     },
+  };
+}
+
+async function openSessions(directory: string, options: { readonly threads: number }) {
+  const open = (name: string) => openOnnxSession(join(directory, `${name}.onnx`), options);
+  return {
+    embed: await open('embed'),
+    project: await open('project'),
+    attend: await open('attend'),
+    finish: await open('finish'),
+    head: await open('head'),
+    positions: await open('positions'),
   };
 }
 
