@@ -77,7 +77,7 @@ function childEnvironment(env: Environment): Environment {
   );
 }
 
-function speechDefaults({ home, models, speech, audio, offline }: Config): SpeechDefaults {
+function speechDefaults({ home, models, speech, chunkformer, audio, offline }: Config): SpeechDefaults {
   return {
     model: models.speech,
     computeType: models.computeType,
@@ -89,7 +89,17 @@ function speechDefaults({ home, models, speech, audio, offline }: Config): Speec
       memoryBytes: audio.memoryBytes,
       directory: join(home, 'uploads'),
     },
-    options: {
+    chunkFormer: {
+      settings: {
+        chunkSize: chunkformer.chunkSize,
+        leftContextSize: chunkformer.leftContextSize,
+        rightContextSize: chunkformer.rightContextSize,
+        totalBatchDuration: chunkformer.totalBatchDuration,
+      },
+      mergesRepeats: chunkformer.mergeRepeats,
+      maxDurationSeconds: audio.maxDurationSeconds,
+    },
+    whisper: {
       ...(speech.language === null ? {} : { language: speech.language }),
       ...(speech.prompt === null ? {} : { prompt: speech.prompt }),
       temperatures: speech.temperatures,

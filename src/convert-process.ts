@@ -1,16 +1,23 @@
 /**
  * Entry of a process that converts one checkpoint and ends: the conversion holds the CPU for seconds and takes twice the model in
- * memory, which must be no other process's trouble. Arguments: source, target, compute type. Sends one message:
+ * memory, which must be no other process's trouble. Arguments: kind, source, target, compute type. Sends one message:
  * `{}`, or `{ error: WireError }`.
  */
 import { toWireError } from './base/errors.ts';
 import type { ComputeType } from './graphs/layers.ts';
+import { convertChunkFormer } from './speech/chunkformer/convert.ts';
 import { convertWhisper } from './speech/whisper/convert.ts';
+import type { SpeechKind } from './store/catalogue.ts';
 
-const [source, target, computeType] = process.argv.slice(2);
+/** Each writes what its kind of model is loaded from. */
+const CONVERTERS: Readonly<
+  Record<SpeechKind, (source: string, target: string, compute: ComputeType) => Promise<void>>
+> = { whisper: convertWhisper, chunkformer: convertChunkFormer };
+
+const [kind, source, target, computeType] = process.argv.slice(2);
 process.on('disconnect', () => process.exit(1));
 
-convertWhisper(source!, target!, computeType as ComputeType).then(
+CONVERTERS[kind as SpeechKind](source!, target!, computeType as ComputeType).then(
   () => end({}),
   (thrown: unknown) => end({ error: toWireError(thrown) }),
 );

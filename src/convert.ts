@@ -9,13 +9,13 @@ import type { Environment } from './config/environment.ts';
 export async function convertInProcess(
   source: string,
   target: string,
-  options: { computeType: string; signal: AbortSignal | undefined; env: Environment },
+  options: { kind: string; computeType: string; signal: AbortSignal | undefined; env: Environment },
 ): Promise<void> {
-  const { computeType, signal, env } = options;
+  const { kind, computeType, signal, env } = options;
   throwIfAborted(signal);
   const child = fork(
     fileURLToPath(new URL('./convert-process.js', import.meta.url)),
-    [source, target, computeType],
+    [kind, source, target, computeType],
     {
       serialization: 'advanced',
       execArgv: [],

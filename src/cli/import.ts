@@ -10,7 +10,7 @@ export function register(program: Command, context: CliContext): void {
     .argument('<name>', 'a known name such as whisper-base, or one of your own')
     .argument(
       '<path>',
-      'CTranslate2 directory, Hugging Face directory with safetensors, or silero_vad_16k_sequence.onnx',
+      'directory in CTranslate2 format, of Hugging Face with safetensors, or of ChunkFormer; or silero_vad_16k_sequence.onnx',
     )
     .option('--json', 'print JSON')
     .action((name: string, path: string, options: { json?: true }) =>

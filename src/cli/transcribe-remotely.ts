@@ -4,7 +4,7 @@ import { basename } from 'node:path';
 import { AppError, ERROR_CODES, type ErrorCode } from '../base/errors.ts';
 import { GRANULARITIES } from '../speech/formats.ts';
 import type { SpeechRequest } from '../speech/service.ts';
-import type { Format, Transcriber } from './transcriber.ts';
+import type { Answer, Format, Transcriber } from './transcriber.ts';
 
 export interface NamedError {
   readonly code: string;
@@ -78,8 +78,14 @@ export function transcribeRemotely({ server, apiKey, request, signal }: RemoteOp
     );
     const body = await response.text();
     if (!response.ok) throw serverError(response.status, body);
-    return { body: format === 'json' ? `${JSON.stringify(JSON.parse(body), null, 2)}\n` : body };
+    return answerOf(body, format);
   };
+}
+
+function answerOf(body: string, format: Format): Answer {
+  if (format !== 'json') return { body, text: format === 'text' ? body.trim() : undefined };
+  const transcript = JSON.parse(body) as { text: string };
+  return { body: `${JSON.stringify(transcript, null, 2)}\n`, text: transcript.text };
 }
 
 /** The error that a server answered with, as if it were ours. */

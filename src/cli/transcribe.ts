@@ -1,8 +1,7 @@
 /** `percept transcribe FILE...`, here or on a running server. */
-import { mkdir, writeFile } from 'node:fs/promises';
-import { basename, extname, join } from 'node:path';
+import { basename } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { toAppError } from '../base/errors.ts';
+import { AppError, toAppError } from '../base/errors.ts';
 import { type Granularity, toSrt, toText, toVerboseJson, toVtt } from '../speech/formats.ts';
 import type { SpeechRequest } from '../speech/service.ts';
 import type { TranscribeEvent, Transcript } from '../speech/transcript.ts';
@@ -11,19 +10,17 @@ import { wholeNumberBetween } from './option-values.ts';
 import { prepareModel } from './prepare-model.ts';
 import { startProgress } from './progress.ts';
 import { requireFile } from './require-file.ts';
+import { type ListOptions, openList, transcribeList } from './transcribe-list.ts';
 import { transcribeLive } from './transcribe-live.ts';
 import { transcribeRemotely } from './transcribe-remotely.ts';
 import { FORMATS, type Format, type Transcriber } from './transcriber.ts';
-
-const EXTENSIONS = { text: '.txt', srt: '.srt', vtt: '.vtt', json: '.json' } as const satisfies Record<
-  Format,
-  string
->;
+import { outputPath, writeOutput } from './transcription-output.ts';
 
 interface Options {
   readonly model?: string;
   readonly language?: string;
   readonly format: Format;
+  readonly list?: string;
   readonly outputDir?: string;
   readonly json?: true;
   readonly server?: string;
@@ -41,10 +38,14 @@ export function register(program: Command, context: CliContext): void {
   program
     .command('transcribe')
     .description('write down what is said in recordings')
-    .argument('<files...>', 'audio or video files; "-" for standard input with --live')
+    .argument('[files...]', 'audio or video files; "-" for standard input with --live')
     .option('-m, --model <name>', 'speech model; the configured default when left out')
     .option('-l, --language <code>', 'language spoken, such as en; detected when left out')
     .addOption(new Option('-f, --format <format>', 'format of the output').choices(FORMATS).default('text'))
+    .option(
+      '--list <tsv>',
+      'the files in the column "wav" of a TSV file, several at once; with a column "txt" also the word error rate',
+    )
     .option(
       '-o, --output-dir <directory>',
       'write FILE.txt, .srt, .vtt or .json there, not to standard output',
@@ -61,7 +62,7 @@ export function register(program: Command, context: CliContext): void {
       new Option(
         '--live',
         'listen to standard input, raw 16-bit mono or WAVE, and write while it is spoken',
-      ).conflicts(['translate', 'format', 'outputDir', 'temperature', 'beamSize', 'wordTimestamps']),
+      ).conflicts(['list', 'translate', 'format', 'outputDir', 'temperature', 'beamSize', 'wordTimestamps']),
     )
     .option('--rate <hertz>', 'samples a second of raw sound (16000)', numberBetween(4000, 768_000))
     .action((files: string[], options: Options) =>
@@ -70,6 +71,9 @@ export function register(program: Command, context: CliContext): void {
 }
 
 async function transcribeAll(files: readonly string[], options: Options, context: CliContext): Promise<void> {
+  if ((files.length === 0) === (options.list === undefined))
+    throw new AppError('usage', 'Name the files to transcribe, or a list of them with --list.');
+  const work = await planWork(files, options, context);
   if (options.server !== undefined) {
     const transcriber = transcribeRemotely({
       ...options,
@@ -77,13 +81,13 @@ async function transcribeAll(files: readonly string[], options: Options, context
       request: requestOf(options),
       signal: context.signal,
     });
-    return eachFile(files, options, { context, transcriber });
+    return work(transcriber);
   }
   const { config } = context.loadConfig();
   const app = context.openSpeech(config);
   try {
     await prepareModel(app.speech, options.model, { context, isQuiet: options.json === true });
-    await eachFile(files, options, { context, transcriber: transcribeHere(app, options, context) });
+    await work(transcribeHere(app, options, context));
   } finally {
     await app.close({ timeoutMs: 0 });
   }
@@ -112,9 +116,11 @@ function formatOf(options: Options): Format {
 
 function transcribeHere(app: SpeechApp, options: Options, context: CliContext): Transcriber {
   return async (path, format) => {
-    const progress = options.json
-      ? undefined
-      : startProgress(context.stderr, { label: basename(path), unit: 'seconds' });
+    // The files of a list are heard side by side, and their results show how far it is.
+    const progress =
+      options.json || options.list !== undefined
+        ? undefined
+        : startProgress(context.stderr, { label: basename(path), unit: 'seconds' });
     let durationSeconds = 0;
     const onEvent = (event: TranscribeEvent) => {
       if (event.type === 'started') durationSeconds = event.durationSeconds;
@@ -125,7 +131,8 @@ function transcribeHere(app: SpeechApp, options: Options, context: CliContext): 
         signal: context.signal,
         onEvent,
       });
-      return { body: formatted(transcript, format, hasWords(options) ? ['segment', 'word'] : ['segment']) };
+      const body = formatted(transcript, format, hasWords(options) ? ['segment', 'word'] : ['segment']);
+      return { body, text: transcript.text };
     } finally {
       progress?.end();
     }
@@ -145,6 +152,19 @@ function formatted(transcript: Transcript, format: Format, granularities: readon
     default:
       throw new Error(`Unknown format ${format satisfies never}.`);
   }
+}
+
+/** Reads the list, if there is one, before anything is downloaded. */
+async function planWork(
+  files: readonly string[],
+  options: Options,
+  context: CliContext,
+): Promise<(transcriber: Transcriber) => Promise<void>> {
+  const { list, outputDir } = options;
+  if (list === undefined) return (transcriber) => eachFile(files, options, { context, transcriber });
+  const how: ListOptions = { format: formatOf(options), outputDir };
+  const listed = await openList(list, how);
+  return (transcriber) => transcribeList(listed, how, { context, transcriber });
 }
 
 /** A file that fails is told of, and the others go on; then the command has failed. */
@@ -179,9 +199,8 @@ async function put(
   { options, context }: { options: Options; context: CliContext },
 ): Promise<void> {
   if (options.outputDir !== undefined) {
-    const name = basename(file, extname(file)) + EXTENSIONS[formatOf(options)];
-    await mkdir(options.outputDir, { recursive: true });
-    await writeFile(join(options.outputDir, name), body);
+    const format = formatOf(options);
+    await writeOutput(outputPath(file, { directory: options.outputDir, format }), body);
   } else if (options.json) {
     context.stdout.write(`${JSON.stringify({ file, ...(JSON.parse(body) as object) })}\n`);
   } else context.stdout.write(body);

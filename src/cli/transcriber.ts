@@ -6,6 +6,8 @@ export type Format = (typeof FORMATS)[number];
 /** One recording as it was asked for: its text in the wanted format. */
 export interface Answer {
   readonly body: string;
+  /** Undefined where a server gave subtitles alone. */
+  readonly text: string | undefined;
 }
 
 /** Turns one file into text. */

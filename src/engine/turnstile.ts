@@ -1,9 +1,15 @@
 import { abortError } from '../base/abort.ts';
 
-/** Lets one through at a time, first come, first served. */
+/** Lets some through at a time, first come, first served. */
 export class Turnstile {
-  #taken = false;
+  readonly #places: number;
+  /** At most `#places`. */
+  #taken = 0;
   readonly #waiting: (() => void)[] = [];
+
+  constructor(places = 1) {
+    this.#places = places;
+  }
 
   get waiting(): number {
     return this.#waiting.length;
@@ -19,17 +25,17 @@ export class Turnstile {
       };
       const onTurn = () => {
         signal.removeEventListener('abort', onAbort);
-        this.#taken = true;
+        this.#taken += 1;
         resolve(() => this.#next());
       };
-      if (!this.#taken) return onTurn();
+      if (this.#taken < this.#places) return onTurn();
       this.#waiting.push(onTurn);
       signal.addEventListener('abort', onAbort, { once: true });
     });
   }
 
   #next(): void {
-    this.#taken = false;
+    this.#taken -= 1;
     this.#waiting.shift()?.();
   }
 }

@@ -206,7 +206,7 @@ function absoluteMaximum(values: Float32Array): number {
 }
 
 /** [rows × columns] to [columns × rows]. */
-function transpose(values: Float32Array, rows: number, columns: number): Float32Array {
+export function transpose(values: Float32Array, rows: number, columns: number): Float32Array {
   const transposed = new Float32Array(values.length);
   for (let row = 0; row < rows; row += 1) {
     for (let column = 0; column < columns; column += 1) {

@@ -32,12 +32,11 @@ function toOpenai(model: SpeechModel) {
 /** What clients of audio-intelligence services read. */
 function toBackend(model: SpeechModel) {
   return {
-    backend_id: 'whisper',
+    backend_id: model.backend,
     name: model.name,
     default_variant: model.computeType,
     description: model.description,
-    capabilities:
-      model.languages === 'english' ? ['transcribe'] : ['transcribe', 'translate', 'detect_language'],
+    capabilities: model.capabilities,
     compute_type: model.computeType,
     memory: model.memoryBytes,
     is_installed: model.installedAt !== undefined,

@@ -173,7 +173,8 @@ export class RealtimeSession {
     }
     // What follows waits for the check, and must not pile up meanwhile.
     socket.pause();
-    await speech.check(settings).finally(() => socket.resume());
+    const { model, language } = settings;
+    await speech.check({ model, language, isLive: true }).finally(() => socket.resume());
     this.#settings = settings;
     if (this.#input !== undefined) this.#push({ type: 'configure', settings }, 0);
     this.#send(sessionEvent('session.updated', settings, this.#identity));

@@ -85,7 +85,7 @@ async function admit(request: FastifyRequest, { speech }: Services): Promise<voi
   const { model } = readQuery(request);
   const turn = speech.admit();
   request.raw.socket.once('close', () => turn.release());
-  await speech.check({ model });
+  await speech.check({ model, isLive: true });
 }
 
 const query = z.object({

@@ -2,20 +2,32 @@
 import { AppError } from '../base/errors.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { LoadSpec } from '../engine/protocol.ts';
-import { CATALOGUE, type ComputeType, estimateMemoryBytes, VOICE_ACTIVITY } from '../store/catalogue.ts';
+import {
+  CATALOGUE,
+  type CatalogueKind,
+  type ComputeType,
+  estimateMemoryBytes,
+  isSpeechKind,
+  type SpeechKind,
+  VOICE_ACTIVITY,
+} from '../store/catalogue.ts';
+import { hashOfFiles } from '../store/manifest.ts';
 import type { ResolvedName } from '../store/names.ts';
 import type { PullProgress } from '../store/pull.ts';
 import type { InstalledModel, Store } from '../store/store.ts';
-import type { LiveEvent, LiveInput, LiveRequest, LiveSettings, ResolvedLiveSettings } from './live.ts';
-import type { LiveContext, SpeechContext, SpeechModel, SpeechRequest, SpeechService } from './service.ts';
-import type { TranscribeEvent, TranscribeOptions, Transcript } from './transcript.ts';
-import { CONVERTER_VERSION } from './whisper/convert.ts';
-import { LANGUAGES, languageCode } from './whisper/languages.ts';
-import type { ListenInput } from './whisper/live.ts';
-import type { TranscribeInput, WhisperLoadOptions } from './whisper/model.ts';
-
-/** What the configuration says; the rest is the request's own. */
-export type OptionDefaults = Omit<TranscribeOptions, 'task' | 'wordTimestamps'>;
+import type { AudioSettings, LiveBackend, SpeechBackend } from './backend.ts';
+import { type ChunkFormerDefaults, createChunkFormerBackend } from './chunkformer/serving.ts';
+import type { LiveEvent, LiveInput, LiveRequest } from './live.ts';
+import type {
+  CheckRequest,
+  LiveContext,
+  SpeechContext,
+  SpeechModel,
+  SpeechRequest,
+  SpeechService,
+} from './service.ts';
+import type { TranscribeEvent, Transcript } from './transcript.ts';
+import { createWhisperBackend, type WhisperDefaults } from './whisper/serving.ts';
 
 export interface SpeechDefaults {
   /** What `whisper-1` and no name stand for. */
@@ -24,8 +36,9 @@ export interface SpeechDefaults {
   /** Install a model of the catalogue at its first request. */
   readonly autoPull: boolean;
   readonly threads: number;
-  readonly options: OptionDefaults;
-  readonly audio: TranscribeInput['audio'];
+  readonly whisper: WhisperDefaults;
+  readonly chunkFormer: ChunkFormerDefaults;
+  readonly audio: AudioSettings;
   keepAliveSeconds(name: ResolvedName): number;
 }
 
@@ -37,7 +50,7 @@ export interface SpeechParts {
   convert(
     source: string,
     target: string,
-    options: { computeType: ComputeType; signal: AbortSignal | undefined },
+    options: { kind: SpeechKind; computeType: ComputeType; signal: AbortSignal | undefined },
   ): Promise<void>;
 }
 
@@ -55,54 +68,71 @@ export interface PreparingSpeechService extends SpeechService {
   warm(name: string | undefined, signal: AbortSignal): Promise<void>;
 }
 
+interface AskedFor extends ResolvedName {
+  readonly backend: SpeechBackend;
+}
+
 export function createSpeechService(parts: SpeechParts): PreparingSpeechService {
   const { engine, store, defaults } = parts;
+  const backends: Readonly<Record<SpeechKind, SpeechBackend>> = {
+    whisper: createWhisperBackend(defaults.whisper, defaults.audio),
+    chunkformer: createChunkFormerBackend(defaults.chunkFormer, defaults.audio),
+  };
 
-  async function resolve(name: string | undefined): Promise<ResolvedName> {
+  async function resolve(name: string | undefined): Promise<AskedFor> {
     const wanted = name ?? defaults.model;
     const resolved = await store.resolve(wanted, {
       defaultModel: defaults.model,
       computeType: defaults.computeType,
     });
-    if (resolved.entry.kind !== 'whisper') {
-      throw new AppError('model_not_found', `${wanted} is not a speech recognition model.`, {
-        param: 'model',
-      });
-    }
-    return resolved;
+    return { ...resolved, backend: backendOf(resolved.entry.kind, wanted) };
   }
 
-  async function install({ base }: ResolvedName, options: PrepareOptions): Promise<InstalledModel> {
-    const [found, vad] = [await store.find(base), await store.find(VOICE_ACTIVITY)];
-    if (found !== undefined && vad !== undefined) return found;
+  function backendOf(kind: CatalogueKind, name: string): SpeechBackend {
+    if (isSpeechKind(kind)) return backends[kind];
+    throw new AppError('model_not_found', `${name} is not a speech recognition model.`, { param: 'model' });
+  }
+
+  /** The installed model; `vad` where it is loaded with that. */
+  async function install(
+    { name, base }: ResolvedName,
+    options: PrepareOptions,
+  ): Promise<{ readonly installed: InstalledModel; readonly vad: InstalledModel | undefined }> {
+    // Pulling it pulls its companions.
+    const installed = (await store.find(base)) ?? (await store.pull(base, options));
+    if (!backendOf(installed.manifest.kind, name).needsVoiceActivity) return { installed, vad: undefined };
     // A model that was imported under a name of its own has no source to pull from; its companion has.
-    if (found !== undefined) await store.pull(VOICE_ACTIVITY, options);
-    return found ?? store.pull(base, options);
+    return {
+      installed,
+      vad: (await store.find(VOICE_ACTIVITY)) ?? (await store.pull(VOICE_ACTIVITY, options)),
+    };
   }
 
-  async function loadSpec(resolved: ResolvedName, options: PrepareOptions): Promise<LoadSpec> {
-    const installed = await install(resolved, options);
-    const vad = await store.require(VOICE_ACTIVITY);
-    const { checkpointHash } = installed.manifest;
+  async function loadSpec(asked: AskedFor, options: PrepareOptions): Promise<LoadSpec> {
+    const { installed, vad } = await install(asked, options);
+    const { kind: found, files } = installed.manifest;
+    // What a repository of the hub holds is known now.
+    const resolved = found === asked.backend.kind ? asked : await resolve(asked.base);
+    const { name, base, computeType, entry, backend } = resolved;
+    const { kind, converterVersion } = backend;
     const graphs = await store.conversion({
-      model: resolved.base,
-      variant: resolved.computeType,
-      key: `v${CONVERTER_VERSION}-${checkpointHash.slice(0, 16)}`,
+      model: base,
+      variant: computeType,
+      // Not only of the weights: sizes and statistics come from the small files beside them.
+      key: `v${converterVersion}-${hashOfFiles(files).slice(0, 16)}`,
       signal: options.signal,
       build: (directory) => {
         options.onConvert?.();
-        return parts.convert(installed.directory, directory, {
-          computeType: resolved.computeType,
-          signal: options.signal,
-        });
+        const { signal } = options;
+        return parts.convert(installed.directory, directory, { kind, computeType, signal });
       },
     });
     return {
-      model: resolved.name,
-      kind: 'whisper',
+      model: name,
+      kind,
       directory: installed.directory,
-      options: { graphs, vad: vad.directory, threads: defaults.threads } satisfies WhisperLoadOptions,
-      memoryBytes: estimateMemoryBytes(resolved.entry, resolved.computeType),
+      options: backend.loadOptions({ entry, graphs, vad: vad?.directory, threads: defaults.threads }),
+      memoryBytes: estimateMemoryBytes(entry, computeType),
     };
   }
 
@@ -120,12 +150,8 @@ export function createSpeechService(parts: SpeechParts): PreparingSpeechService 
     const resolved = await resolve(request.model);
     await requireInstallable(resolved);
     const { signal } = context;
+    const input = resolved.backend.transcribeInput(path, request, resolved);
     const spec = await loadSpec(resolved, { signal });
-    const input: TranscribeInput = {
-      path,
-      options: optionsOf(request, defaults.options),
-      audio: defaults.audio,
-    };
     const keepAliveSeconds = request.keepAliveSeconds ?? defaults.keepAliveSeconds(resolved);
     const onEvent = (event: unknown) => context.onEvent?.(event as TranscribeEvent);
     return engine.use(spec, { signal, keepAliveSeconds }, async (model) => {
@@ -140,8 +166,9 @@ export function createSpeechService(parts: SpeechParts): PreparingSpeechService 
   ): Promise<void> {
     const resolved = await resolve(request.model);
     await requireInstallable(resolved);
-    const first: ListenInput = { settings: liveSettings(request, defaults.options) };
-    const chunks = resolveSettings(input, defaults.options);
+    const live = requireLive(resolved);
+    const first = live.input(request);
+    const chunks = live.chunks(input);
     const spec = await loadSpec(resolved, { signal });
     const lease = { signal, keepAliveSeconds: defaults.keepAliveSeconds(resolved) };
     await engine.use(spec, lease, (model) =>
@@ -150,9 +177,9 @@ export function createSpeechService(parts: SpeechParts): PreparingSpeechService 
   }
 
   async function models(): Promise<SpeechModel[]> {
-    const installed = (await store.list()).filter(({ manifest }) => manifest.kind === 'whisper');
+    const installed = (await store.list()).filter(({ manifest }) => isSpeechKind(manifest.kind));
     const names = new Set(installed.map(({ manifest }) => manifest.name));
-    if (defaults.autoPull) for (const entry of CATALOGUE) if (entry.kind === 'whisper') names.add(entry.name);
+    if (defaults.autoPull) for (const entry of CATALOGUE) if (isSpeechKind(entry.kind)) names.add(entry.name);
     return Promise.all([...names].map((name) => describe(name, installed)));
   }
 
@@ -163,7 +190,8 @@ export function createSpeechService(parts: SpeechParts): PreparingSpeechService 
       name: resolved.name,
       description: `Speech recognition, ${resolved.base} at ${resolved.computeType}`,
       computeType: resolved.computeType,
-      languages: resolved.entry.languages === 'multilingual' ? 'multilingual' : 'english',
+      backend: resolved.backend.kind,
+      capabilities: resolved.backend.capabilities(resolved.entry),
       memoryBytes: estimateMemoryBytes(resolved.entry, resolved.computeType),
       // Packages of the index carry the hub's weights, so the name there is the owner's; an import is the user's own.
       ownedBy: resolved.entry.hub?.split('/')[0] ?? 'local',
@@ -173,9 +201,11 @@ export function createSpeechService(parts: SpeechParts): PreparingSpeechService 
 
   return {
     admit: () => engine.admit(),
-    async check(request) {
-      await requireInstallable(await resolve(request.model));
-      requireLanguage(request.language);
+    async check(request: CheckRequest) {
+      const resolved = await resolve(request.model);
+      await requireInstallable(resolved);
+      if (request.isLive === true) requireLive(resolved);
+      resolved.backend.check(request, resolved);
     },
     transcribe,
     listen,
@@ -200,44 +230,17 @@ export function createSpeechService(parts: SpeechParts): PreparingSpeechService 
   };
 }
 
-/** What a request says over what the configuration says. Throws `invalid_request` for an unknown language. */
-function optionsOf(request: SpeechRequest, defaults: OptionDefaults): TranscribeOptions {
-  const language = requireLanguage(request.language) ?? defaults.language;
-  const prompt = request.prompt ?? defaults.prompt;
-  return {
-    ...defaults,
-    task: request.task,
-    wordTimestamps: request.wordTimestamps ?? false,
-    ...(language === undefined ? {} : { language }),
-    ...(prompt === undefined || prompt.trim() === '' ? {} : { prompt }),
-    // Who names a beam wants all of it.
-    ...(request.beamSize === undefined ? {} : { beamSize: request.beamSize, beamBelowLogprob: 0 }),
-    temperatures: request.temperature ? [request.temperature] : defaults.temperatures,
-    vad: { ...defaults.vad, ...request.vad },
-  };
-}
-
-function liveSettings(settings: LiveSettings, defaults: OptionDefaults): ResolvedLiveSettings {
-  const { sampleRate, detection, language, prompt } = settings;
-  const request = { model: undefined, task: 'transcribe', language, prompt } as const;
-  return { sampleRate, detection, options: optionsOf(request, defaults) };
-}
-
-async function* resolveSettings(
-  input: AsyncIterable<LiveInput>,
-  defaults: OptionDefaults,
-): AsyncGenerator<LiveInput<ResolvedLiveSettings>> {
-  for await (const item of input)
-    yield item.type === 'configure' ? { ...item, settings: liveSettings(item.settings, defaults) } : item;
-}
-
-function requireLanguage(given: string | undefined): string | undefined {
-  if (given === undefined) return undefined;
-  const code = languageCode(given);
-  if (code !== undefined) return code;
+function requireLive({
+  name,
+  backend,
+}: {
+  readonly name: string;
+  readonly backend: SpeechBackend;
+}): LiveBackend {
+  if (backend.live !== undefined) return backend.live;
   throw new AppError(
     'invalid_request',
-    `Unknown language ${JSON.stringify(given)}. Send an ISO 639-1 code such as en, or leave it out to have it detected. Known: ${Object.keys(LANGUAGES).join(', ')}.`,
-    { param: 'language' },
+    `${name} transcribes recordings and does not listen live. Take a Whisper model, such as whisper-1.`,
+    { param: 'model' },
   );
 }

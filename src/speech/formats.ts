@@ -1,6 +1,6 @@
 /** A transcript as text, SubRip, WebVTT and OpenAI's verbose JSON. */
+import { languageName } from './languages.ts';
 import type { Segment, Transcript } from './transcript.ts';
-import { languageName } from './whisper/languages.ts';
 
 export function toText(transcript: Transcript): string {
   return `${transcript.text}\n`;

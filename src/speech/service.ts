@@ -27,6 +27,12 @@ export interface SpeechRequest {
   readonly keepAliveSeconds?: number | undefined;
 }
 
+/** What is known of a request before its work begins. */
+export interface CheckRequest extends Partial<SpeechRequest> {
+  /** It is to listen, not to transcribe a recording. */
+  readonly isLive?: boolean;
+}
+
 export interface SpeechContext {
   readonly signal: AbortSignal;
   readonly onEvent?: ((event: TranscribeEvent) => void) | undefined;
@@ -42,7 +48,10 @@ export interface SpeechModel {
   readonly name: string;
   readonly description: string;
   readonly computeType: string;
-  readonly languages: 'multilingual' | 'english';
+  /** The kind of model, such as `whisper`. */
+  readonly backend: string;
+  /** Such as `transcribe`, `translate`, `detect_language`. */
+  readonly capabilities: readonly string[];
   readonly memoryBytes: number;
   readonly ownedBy: string;
   /** When its weights were installed; the start of Unix time when they are not. */
@@ -64,8 +73,8 @@ export interface SpeechService {
    * it must end when the signal fires. Throws as `transcribe` does.
    */
   listen(input: AsyncIterable<LiveInput>, request: LiveRequest, context: LiveContext): Promise<void>;
-  /** Rejects early as `transcribe` would: an unknown model or language. */
-  check(request: Pick<SpeechRequest, 'model' | 'language'>): Promise<void>;
+  /** Rejects early as `transcribe` or `listen` would: an unknown model or language, an option that the model has no meaning for. */
+  check(request: CheckRequest): Promise<void>;
   models(): Promise<readonly SpeechModel[]>;
   /** Throws `model_not_found`. */
   model(name: string): Promise<SpeechModel>;

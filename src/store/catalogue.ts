@@ -3,7 +3,21 @@
 export const COMPUTE_TYPES = ['int8', 'float32'] as const;
 export type ComputeType = (typeof COMPUTE_TYPES)[number];
 
-export type CatalogueKind = 'whisper' | 'vad';
+/** Kinds that turn speech into text. */
+export const SPEECH_KINDS = ['whisper', 'chunkformer'] as const;
+export type SpeechKind = (typeof SPEECH_KINDS)[number];
+export type CatalogueKind = SpeechKind | 'vad';
+
+/** What the weights of each kind can be converted to, the usual one first. */
+export const COMPUTE_TYPES_OF: Readonly<Record<CatalogueKind, readonly ComputeType[]>> = {
+  whisper: COMPUTE_TYPES,
+  chunkformer: ['float32'],
+  vad: ['float32'],
+};
+
+export function isSpeechKind(kind: CatalogueKind): kind is SpeechKind {
+  return (SPEECH_KINDS as readonly string[]).includes(kind);
+}
 
 export interface CatalogueEntry {
   /** The name without compute type, such as `whisper-base`; weights are shared by all compute types. */
@@ -71,6 +85,18 @@ export const CATALOGUE: readonly CatalogueEntry[] = [
     ...whisper('erax-wow-turbo', { millions: 809, hub: 'erax-ai/EraX-WoW-Turbo-V1.1-CT2' }),
     licence: undefined,
   },
+  {
+    name: 'chunkformer-ctc-large-vie',
+    kind: 'chunkformer',
+    hub: 'khanhld/chunkformer-ctc-large-vie',
+    packages: undefined,
+    licence: undefined,
+    languages: ['vi'],
+    // 12 blocks of width 512 and an attention decoder that is not used; four bytes each.
+    parameters: 110e6,
+    downloadBytes: 440e6,
+    companions: [],
+  },
   voiceActivity(),
 ];
 
@@ -81,6 +107,8 @@ export const ALIASES: Readonly<Record<string, string>> = {
   turbo: 'whisper-large-v3-turbo',
   'whisper-turbo': 'whisper-large-v3-turbo',
   'openai/whisper-large': 'whisper-large-v1',
+  'chunkformer-large-vie': 'chunkformer-ctc-large-vie',
+  'khanhld/chunkformer-large-vie': 'chunkformer-ctc-large-vie',
 };
 
 /** An entry for a repository of the hub that the catalogue does not hold, or for a model imported under its own name. */

@@ -2,7 +2,8 @@
 import { type FileHandle, open, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AppError } from '../base/errors.ts';
-import { type CatalogueKind, VOICE_ACTIVITY_FILE } from './catalogue.ts';
+import { CATALOGUE, type CatalogueKind, VOICE_ACTIVITY, VOICE_ACTIVITY_FILE } from './catalogue.ts';
+import { readChunkFormerConfig } from './chunkformer-config.ts';
 import type { WeightFormat } from './manifest.ts';
 
 export interface CheckpointFiles {
@@ -19,6 +20,8 @@ const SMALL_FILES =
 const VOCABULARY = /^(vocabulary\.(json|txt)|vocab\.json|merges\.txt)$/;
 const SAFETENSORS = /^model(-\d+-of-\d+)?\.safetensors$/;
 const PICKLE = /\.(pt|pth|pkl|ckpt)$|^pytorch_model.*\.bin$/;
+/** PyTorch's own weights of a ChunkFormer model, in the order in which they are looked for. */
+export const CHUNKFORMER_WEIGHTS = ['pytorch_model.bin', 'pytorch_model.pt', 'pytorch_model.ckpt'] as const;
 const CTRANSLATE2_VERSIONS = { first: 3, last: 6 };
 const MAX_SAFETENSORS_HEADER_BYTES = 100 * 1024 ** 2;
 
@@ -28,6 +31,8 @@ export function chooseFiles(names: readonly string[], origin: string): Checkpoin
   const onnx = names.filter((name) => name === VOICE_ACTIVITY_FILE);
   if (onnx.length > 0) return { kind: 'vad', format: 'onnx', files: onnx, weights: onnx };
   const found = weightsAmong(names);
+  const chunkFormer = found ? undefined : chooseChunkFormerFiles(names, origin);
+  if (chunkFormer) return chunkFormer;
   if (!found) throw new AppError('unsupported_model', `${origin} ${whatIsMissing(names)}`);
   for (const required of ['config.json', 'tokenizer.json']) {
     if (!names.includes(required)) {
@@ -39,6 +44,27 @@ export function chooseFiles(names: readonly string[], origin: string): Checkpoin
   return { kind: 'whisper', ...found, files: [...common, ...index, ...found.weights] };
 }
 
+const KIND_NAMES: Readonly<Record<CatalogueKind, string>> = {
+  whisper: 'a Whisper model',
+  chunkformer: 'a ChunkFormer model',
+  vad: 'a voice activity model',
+};
+
+/** A name of the catalogue stands for its own kind of model, and voice activity detection for one name. Throws `unsupported_model`. */
+export function requireKind(name: string, kind: CatalogueKind, origin: string): void {
+  if (kind === 'vad' && name !== VOICE_ACTIVITY)
+    throw new AppError(
+      'unsupported_model',
+      `${origin} is ${KIND_NAMES.vad}: import it as ${VOICE_ACTIVITY}.`,
+    );
+  const known = CATALOGUE.find((entry) => entry.name === name)?.kind ?? kind;
+  if (known !== kind)
+    throw new AppError(
+      'unsupported_model',
+      `${origin} is ${KIND_NAMES[kind]}, but ${name} is ${KIND_NAMES[known]}. Take a name of its own for it.`,
+    );
+}
+
 /** Reads as much of each file as tells whether it is what it says. Throws `unsupported_model`. */
 export async function checkFiles(
   directory: string,
@@ -47,6 +73,8 @@ export async function checkFiles(
   for (const name of files.filter((file) => file.endsWith('.json'))) await readJson(join(directory, name));
   if (kind === 'whisper')
     checkWhisperConfig(await readJson(join(directory, 'config.json')), format, directory);
+  if (kind === 'chunkformer')
+    readChunkFormerConfig(await readFile(join(directory, 'config.yaml'), 'utf8'), directory);
   if (files.includes('model.safetensors.index.json')) await checkIndex(directory, weights);
   for (const name of weights) {
     const path = join(directory, name);
@@ -69,6 +97,20 @@ export function checkWhisperConfig(config: unknown, format: WeightFormat, origin
   throw new AppError('unsupported_model', `${origin} is not a Whisper model${found}.`);
 }
 
+/** PyTorch's weights beside a config.yaml; undefined where they are not. */
+function chooseChunkFormerFiles(names: readonly string[], origin: string): CheckpointFiles | undefined {
+  const weights = CHUNKFORMER_WEIGHTS.find((name) => names.includes(name));
+  if (weights === undefined || !names.includes('config.yaml')) return undefined;
+  if (!names.includes('vocab.txt'))
+    throw new AppError(
+      'unsupported_model',
+      `${origin} has no vocab.txt; take it from the repository that the model was made from.`,
+    );
+  const statistics = names.filter((name) => name === 'global_cmvn');
+  const files = ['config.yaml', 'vocab.txt', ...statistics, weights];
+  return { kind: 'chunkformer', format: 'pytorch', files, weights: [weights] };
+}
+
 function weightsAmong(
   names: readonly string[],
 ): { format: WeightFormat; weights: readonly string[] } | undefined {
@@ -81,16 +123,17 @@ function weightsAmong(
 function whatIsMissing(names: readonly string[]): string {
   if (names.some((name) => PICKLE.test(name))) {
     return (
-      'holds its weights only as Python pickles, which can run code and are not read. Use a repository with ' +
-      'model.safetensors or in CTranslate2 format (model.bin), or convert it.'
+      'holds its weights only as Python pickles, which are read for ChunkFormer models alone (beside config.yaml and vocab.txt). ' +
+      'Use a repository with model.safetensors or in CTranslate2 format (model.bin), or convert it.'
     );
   }
-  return `holds no model: expected model.bin (CTranslate2), model.safetensors, or ${VOICE_ACTIVITY_FILE}.`;
+  return `holds no model: expected model.bin (CTranslate2), model.safetensors, ChunkFormer's config.yaml with ${CHUNKFORMER_WEIGHTS[1]}, or ${VOICE_ACTIVITY_FILE}.`;
 }
 
 const CHECKS: Record<WeightFormat, (handle: FileHandle, path: string) => Promise<void>> = {
   ctranslate2: checkCTranslate2,
   huggingface: checkSafetensors,
+  pytorch: checkPytorch,
   onnx: checkOnnx,
 };
 
@@ -118,6 +161,13 @@ async function checkSafetensors(handle: FileHandle, path: string): Promise<void>
   );
   const lastEnd = ends.reduce((last, end) => Math.max(last, end), 0);
   if (tensors.length === 0 || lastEnd + headerBytes + 8 !== size) throw wrong;
+}
+
+/** A zip file; what is in it is looked at when it is converted. */
+async function checkPytorch(handle: FileHandle, path: string): Promise<void> {
+  const head = await readHead(handle, 4);
+  if (head.toString('latin1') === 'PK\x03\x04') return;
+  throw notWhatItSays(path, 'a PyTorch checkpoint in zip form, which PyTorch 1.6 and newer write');
 }
 
 /** A protobuf whose first field is the version of the format, a small number. */

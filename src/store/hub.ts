@@ -6,6 +6,7 @@ import { AppError } from '../base/errors.ts';
 import { hidePassword } from '../base/url.ts';
 import type { CatalogueEntry } from './catalogue.ts';
 import { type CheckpointFiles, checkWhisperConfig, chooseFiles } from './checkpoint.ts';
+import { readChunkFormerConfig } from './chunkformer-config.ts';
 import type { Expected, RemoteFile } from './download.ts';
 import type { HttpAnswer } from './network.ts';
 import type { Plan, SourceContext, WeightSource } from './plan.ts';
@@ -47,8 +48,10 @@ async function plan(endpoint: string, entry: CatalogueEntry, context: SourceCont
     `${repository} (hub)`,
   );
   const address = (name: string) => `${endpoint}/${repository}/resolve/${revision.sha}/${name}`;
+  // Known before gigabytes are moved.
+  if (files.kind === 'chunkformer')
+    readChunkFormerConfig((await getText(address('config.yaml'), context)).text, repository);
   if (files.kind === 'whisper') {
-    // Known before gigabytes are moved.
     checkWhisperConfig(
       parse((await getText(address('config.json'), context)).text),
       files.format,

@@ -3,16 +3,15 @@ import { constants, copyFile, readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { throwIfAborted } from '../base/abort.ts';
 import { AppError } from '../base/errors.ts';
-import { VOICE_ACTIVITY } from './catalogue.ts';
-import { type CheckpointFiles, checkFiles, chooseFiles } from './checkpoint.ts';
+import { type CheckpointFiles, checkFiles, chooseFiles, requireKind } from './checkpoint.ts';
 import { hashFile, requireSpace, storageError } from './disk.ts';
 import { installDirectory } from './install.ts';
-import { checkpointHash, type InstalledFile, type Manifest, writeManifest } from './manifest.ts';
+import { hashOfFiles, type InstalledFile, type Manifest, writeManifest } from './manifest.ts';
 
 export interface ImportRequest {
   /** Under which it is installed; already checked to be a safe name. */
   readonly name: string;
-  /** A CTranslate2 or Hugging Face directory, a directory with Silero's ONNX files, or one such file. */
+  /** A CTranslate2, Hugging Face or ChunkFormer directory, a directory with Silero's ONNX files, or one such file. */
   readonly path: string;
   readonly signal?: AbortSignal | undefined;
 }
@@ -22,13 +21,7 @@ export async function importModel(request: ImportRequest, target: string): Promi
   const origin = resolve(request.path);
   const { directory, names } = await look(origin);
   const chosen = chooseFiles(names, origin);
-  if ((chosen.kind === 'vad') !== (request.name === VOICE_ACTIVITY)) {
-    const message =
-      chosen.kind === 'vad'
-        ? `${origin} is a voice activity model: import it as ${VOICE_ACTIVITY}.`
-        : `${origin} is a Whisper model and cannot be imported as ${VOICE_ACTIVITY}.`;
-    throw new AppError('unsupported_model', message);
-  }
+  requireKind(request.name, chosen.kind, origin);
   await checkFiles(directory, chosen);
   const neededBytes = await sizeOf(directory, chosen.files);
   await requireSpace(dirname(target), neededBytes);
@@ -71,7 +64,7 @@ async function copy(request: ImportRequest, chosen: CheckpointFiles, incoming: s
     source: { type: 'import', id: request.path },
     // Nobody but the importer knows; a catalogue name may hold other weights than the catalogue's.
     licence: 'not stated',
-    checkpointHash: checkpointHash(files.filter((file) => chosen.weights.includes(file.path))),
+    checkpointHash: hashOfFiles(files.filter((file) => chosen.weights.includes(file.path))),
     installedAt: new Date().toISOString(),
   };
   await writeManifest(incoming, manifest);

@@ -27,8 +27,8 @@ const sourceSchema = z.object({
 
 const manifestSchema = z.object({
   name: z.string(),
-  kind: z.enum(['whisper', 'vad']),
-  format: z.enum(['ctranslate2', 'huggingface', 'onnx']),
+  kind: z.enum(['whisper', 'chunkformer', 'vad']),
+  format: z.enum(['ctranslate2', 'huggingface', 'pytorch', 'onnx']),
   files: z.array(fileSchema).min(1),
   source: sourceSchema,
   licence: z.string(),
@@ -61,9 +61,9 @@ export async function readManifest(directory: string): Promise<Manifest | undefi
   return manifest;
 }
 
-/** SHA-256 over the hexadecimal hashes of the weight files, in the order of their names. */
-export function checkpointHash(weights: readonly InstalledFile[]): string {
-  const ordered = [...weights].sort((a, b) => (a.path < b.path ? -1 : 1));
+/** SHA-256 over the hexadecimal hashes of some files, in the order of their names: of the weights it is the `checkpointHash`. */
+export function hashOfFiles(files: readonly InstalledFile[]): string {
+  const ordered = [...files].sort((a, b) => (a.path < b.path ? -1 : 1));
   return createHash('sha256')
     .update(ordered.map((file) => file.sha256).join(''))
     .digest('hex');

@@ -5,8 +5,11 @@ import {
   CATALOGUE,
   type CatalogueEntry,
   COMPUTE_TYPES,
+  COMPUTE_TYPES_OF,
   type ComputeType,
+  isSpeechKind,
   otherEntry,
+  VOICE_ACTIVITY,
 } from './catalogue.ts';
 import type { Manifest } from './manifest.ts';
 
@@ -44,9 +47,9 @@ export function resolveName(name: string, options: ResolveOptions): ResolvedName
   }
   const suffix = SUFFIX.exec(written);
   const stem = suffix ? written.slice(0, suffix.index) : written;
-  const computeType = suffix ? computeTypeOf(suffix[1]!) : options.computeType;
   const entry = entryOf(stem, options.installed ?? []);
   if (!entry) throw unknownModel(written, options.installed ?? []);
+  const computeType = chooseComputeType(entry, suffix?.[1], options);
   if (entry.kind === 'vad') return { name: entry.name, base: entry.name, computeType: 'float32', entry };
   return { name: `${entry.name}-${computeType}`, base: entry.name, computeType, entry };
 }
@@ -81,14 +84,15 @@ function entryOf(stem: string, installed: readonly Manifest[]): CatalogueEntry |
   return stem.includes('/') && isSafeName(stem) ? otherEntry(stem) : undefined;
 }
 
-/** What is known of an import: its kind, and its parameters by the size of its two-byte weights. */
-function entryOfManifest(manifest: Manifest): CatalogueEntry {
-  const sizeBytes = manifest.files.reduce((sum, file) => sum + file.sizeBytes, 0);
-  return otherEntry(manifest.name, {
-    kind: manifest.kind,
-    licence: manifest.licence,
-    parameters: sizeBytes / 2,
+/** What is known of an import: its kind, and its parameters by the size of its weights; PyTorch's have four bytes, others two. */
+function entryOfManifest({ name, kind, format, licence, files }: Manifest): CatalogueEntry {
+  const sizeBytes = files.reduce((sum, file) => sum + file.sizeBytes, 0);
+  return otherEntry(name, {
+    kind,
+    licence,
+    parameters: sizeBytes / (format === 'pytorch' ? 4 : 2),
     downloadBytes: sizeBytes,
+    companions: kind === 'whisper' ? [VOICE_ACTIVITY] : [],
   });
 }
 
@@ -103,7 +107,7 @@ function namesOf(entry: CatalogueEntry): string[] {
 }
 
 function unknownModel(name: string, installed: readonly Manifest[]): AppError {
-  const all = [...CATALOGUE, ...installed].filter(({ kind }) => kind === 'whisper');
+  const all = [...CATALOGUE, ...installed].filter(({ kind }) => isSpeechKind(kind));
   const known = [...new Set(all.map(({ name }) => name))];
   const near = nearestNames(name.replace(SUFFIX, ''), known);
   const hint = near.length > 0 ? `Did you mean ${near.join(' or ')}?` : `Known models: ${known.join(', ')}.`;
@@ -112,9 +116,24 @@ function unknownModel(name: string, installed: readonly Manifest[]): AppError {
   });
 }
 
-function computeTypeOf(suffix: string): ComputeType {
+/** The one that the name says, which must exist; else the configured one, or the usual one of models that have no such. */
+function chooseComputeType(
+  { name, kind }: CatalogueEntry,
+  suffix: string | undefined,
+  { computeType }: ResolveOptions,
+): ComputeType {
+  const known = COMPUTE_TYPES_OF[kind];
+  if (suffix === undefined) return known.includes(computeType) ? computeType : known[0]!;
   const written = suffix.toLowerCase();
-  return COMPUTE_TYPES.find((type) => type === written) ?? 'float32';
+  const wanted = COMPUTE_TYPES.find((type) => type === written) ?? 'float32';
+  if (known.includes(wanted)) return wanted;
+  throw new AppError(
+    'model_not_found',
+    `${name} has no form ${wanted}; ask for ${name}-${known.join(' or ')}.`,
+    {
+      param: 'model',
+    },
+  );
 }
 
 function isSafeName(name: string): boolean {

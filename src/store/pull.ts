@@ -5,11 +5,11 @@ import { throwIfAborted } from '../base/abort.ts';
 import { AppError, toAppError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import type { CatalogueEntry } from './catalogue.ts';
-import { checkFiles } from './checkpoint.ts';
+import { checkFiles, requireKind } from './checkpoint.ts';
 import { requireSpace, storageError } from './disk.ts';
 import { bytesOnDisk, download } from './download.ts';
 import { installDirectory } from './install.ts';
-import { checkpointHash, type Manifest, writeManifest } from './manifest.ts';
+import { hashOfFiles, type Manifest, writeManifest } from './manifest.ts';
 import type { DownloadedFile, Plan, SourceContext, WeightSource } from './plan.ts';
 
 export interface PullProgress {
@@ -67,6 +67,7 @@ async function pullFrom(
 ): Promise<Manifest> {
   const { entry, target } = model;
   const plan = await source.plan(entry, context);
+  requireKind(entry.name, plan.files.kind, plan.source.id);
   context.logger.info({ model: entry.name, source: plan.source, licence: plan.licence }, 'pulling model');
   let neededBytes = 0;
   try {
@@ -124,12 +125,12 @@ async function assemble(
   await checkFiles(directory, plan.files);
   const manifest: Manifest = {
     name: entry.name,
-    kind: entry.kind,
+    kind: plan.files.kind,
     format: plan.files.format,
     files: [...files],
     source: plan.source,
     licence: plan.licence,
-    checkpointHash: checkpointHash(files.filter((file) => plan.files.weights.includes(file.path))),
+    checkpointHash: hashOfFiles(files.filter((file) => plan.files.weights.includes(file.path))),
     installedAt: new Date().toISOString(),
   };
   await writeManifest(directory, manifest);

@@ -94,8 +94,10 @@ export class Store {
    * `offline`, `unsupported_model`, `cancelled`.
    */
   async pull(name: string, work: WorkOptions = {}): Promise<InstalledModel> {
-    const { entry } = await this.resolve(name, { defaultModel: name, computeType: 'int8' });
-    await this.#pullOne(entry, work);
+    const options = { defaultModel: name, computeType: 'int8' } as const;
+    await this.#pullOne((await this.resolve(name, options)).entry, work);
+    // What it works with follows from what it is, which a repository's name does not tell.
+    const { entry } = await this.resolve(name, options);
     for (const companion of entry.companions) await this.#pullCompanion(companion, entry, work);
     return this.require(entry.name);
   }

@@ -73,7 +73,7 @@ export interface Hub extends Answering {
 
 export const REVISION = 'a'.repeat(40);
 
-/** Large files (model.bin, *.safetensors) are redirected to a second host, as large file storage is. */
+/** Large files (model.bin, *.safetensors, *.pt) are redirected to a second host, as large file storage is. */
 export async function startHub(t: TestContext, setting: HubSetting): Promise<Hub> {
   const { repositories, statesBlobs = true, statesLinks = true, deliver = send } = setting;
   const find = (path: string) => {
@@ -129,7 +129,7 @@ function describe(files: Files, { statesBlobs, hash }: HubSetting): string {
 }
 
 function isLarge(name: string): boolean {
-  return name === 'model.bin' || name.endsWith('.safetensors');
+  return name === 'model.bin' || /\.(safetensors|pt)$/.test(name);
 }
 
 function gitObject(content: Buffer): string {

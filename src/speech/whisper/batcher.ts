@@ -5,6 +5,7 @@
 import type { Sound } from '../../audio/sound.ts';
 import type { EncodedWindows, WhisperBackend } from '../../backends/contract.ts';
 import { abortError } from '../../base/abort.ts';
+import type { Step, Stopwatch } from '../stopwatch.ts';
 import type { SpeechTask } from '../transcript.ts';
 import { alignText } from './align.ts';
 import { type DecodedBatch, type DecodedWindow, decodeBatch } from './decode-batch.ts';
@@ -13,7 +14,6 @@ import { createFairQueue, type Queued } from './fair-queue.ts';
 import { FRAMES_PER_SECOND, type MelFrontEnd, SAMPLE_RATE } from './mel.ts';
 import { buildPrompt } from './prompt.ts';
 import { type Method, rowsOf } from './search.ts';
-import type { Step, Stopwatch } from './stopwatch.ts';
 import type { Tokenizer } from './tokenizer.ts';
 import type { WhisperTokens } from './tokens.ts';
 import { encodedFrames, MAX_WINDOW_FRAMES, type Window } from './windows.ts';

@@ -2,8 +2,8 @@
 import { soundOf } from '../../audio/sound.ts';
 import type { LiveEvent, LiveInput, ResolvedLiveSettings } from '../live.ts';
 import { runLiveSession } from '../live-session.ts';
+import { createStopwatch } from '../stopwatch.ts';
 import type { RecogniseRequest } from '../utterance-text.ts';
-import { createStopwatch } from './stopwatch.ts';
 import { transcribe, type WhisperModel } from './transcribe.ts';
 import type { Turns } from './turns.ts';
 

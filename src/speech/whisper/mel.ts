@@ -2,7 +2,7 @@
  * Whisper's log-mel front end (openai/whisper audio.py, `log_mel_spectrogram`): 16 kHz, periodic Hann window of 400 samples,
  * hop 160, power spectrum, Slaney mel filters over 0 to 8 kHz, log10, clamped to 8 below the maximum, (x + 4) / 4.
  */
-import { createFft } from './fft.ts';
+import { createFft } from '../../audio/fft.ts';
 
 export const SAMPLE_RATE = 16_000;
 export const HOP_SAMPLES = 160;

@@ -3,38 +3,34 @@ import { join } from 'node:path';
 import { decodeAudio } from '../../audio/decode.ts';
 import type { LoadedModel, LoadSpec } from '../../engine/protocol.ts';
 import { VOICE_ACTIVITY_FILE } from '../../store/catalogue.ts';
+import type { AudioSettings } from '../backend.ts';
 import { openSilero } from '../silero.ts';
+import { createStopwatch } from '../stopwatch.ts';
 import type { TranscribeEvent, TranscribeOptions, Transcript } from '../transcript.ts';
 import { createBatcher, type Recogniser } from './batcher.ts';
 import { readConverted } from './convert.ts';
 import { type ListenContext, type ListenInput, listen } from './live.ts';
 import { createMelFrontEnd } from './mel.ts';
 import { openOnnxWhisper } from './onnx-backend.ts';
-import { createStopwatch } from './stopwatch.ts';
 import { createTokenizer } from './tokenizer.ts';
 import { transcribe, type WhisperModel } from './transcribe.ts';
 import { createTurns } from './turns.ts';
 
 /** `LoadSpec.options` of a Whisper model. */
-export interface WhisperLoadOptions {
+export type WhisperLoadOptions = {
   /** Directory of what `convert.ts` wrote. */
   readonly graphs: string;
   /** Directory of the Silero VAD model. */
   readonly vad: string;
   readonly threads: number;
-}
+};
 
 /** Input of the call `transcribe`; its output is a `Transcript`, its events are `TranscribeEvent`s. */
 export interface TranscribeInput {
   /** The recording: a regular file of any format that can be decoded. */
   readonly path: string;
   readonly options: TranscribeOptions;
-  readonly audio: {
-    readonly ffmpeg: string;
-    readonly timeoutMs: number;
-    readonly memoryBytes: number;
-    readonly directory: string;
-  };
+  readonly audio: AudioSettings;
 }
 
 /** Throws `unsupported_model` or `model_failed`. */

@@ -3,10 +3,11 @@
  * temperatures, as openai/whisper's `decode_with_fallback` does; what fails everywhere is the likeliest that does not repeat itself.
  */
 import { throwIfAborted } from '../../base/abort.ts';
+import { compressionRatio } from '../compression-ratio.ts';
 import type { TranscribeOptions } from '../transcript.ts';
 import type { Batcher, HeardWindow, Hearing, Listener, Recogniser } from './batcher.ts';
 import { SAMPLE_RATE } from './mel.ts';
-import { compressionRatio, cutAtTimestamps } from './segments.ts';
+import { cutAtTimestamps } from './segments.ts';
 import { framesFor, MAX_WINDOW_FRAMES, type Window } from './windows.ts';
 
 export interface RecogniseContext {

@@ -1,6 +1,4 @@
 /** From the tokens of a window to segments (openai/whisper transcribe.py, the part after `decode_with_fallback`). */
-import { deflateSync } from 'node:zlib';
-
 /** Seconds between two timestamp tokens. */
 const TIMESTAMP_SECONDS = 0.02;
 
@@ -50,10 +48,4 @@ export function cutAtTimestamps(
 function hasText(tokens: readonly number[], from: number, to: number, firstTimestamp: number): boolean {
   for (let index = from; index < to; index += 1) if (tokens[index]! < firstTimestamp) return true;
   return false;
-}
-
-/** UTF-8 bytes over their compressed size: text that repeats itself compresses well (openai/whisper utils.py). */
-export function compressionRatio(text: string): number {
-  const bytes = Buffer.from(text);
-  return bytes.length === 0 ? 0 : bytes.length / deflateSync(bytes).length;
 }

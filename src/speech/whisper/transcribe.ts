@@ -1,13 +1,13 @@
 /** From sound to a transcript: speech spans, windows, language, text in batches, segments in order. */
 import type { Sound } from '../../audio/sound.ts';
 import { type SpeechDetector, VAD_FRAME_SAMPLES } from '../silero.ts';
+import type { Stopwatch } from '../stopwatch.ts';
 import type { Segment, TranscribeEvent, TranscribeOptions, Transcript } from '../transcript.ts';
 import { type Span, speechSpans } from '../voice-activity.ts';
 import type { Batcher, Listener, Recogniser } from './batcher.ts';
 import { SAMPLE_RATE } from './mel.ts';
 import { checkLanguageAndTask } from './prompt.ts';
 import { type Recognised, recognise } from './recognise.ts';
-import type { Stopwatch } from './stopwatch.ts';
 import { windowSegments } from './window-segments.ts';
 import { gatherOpening, MAX_WINDOW_SAMPLES, packSpans, type Window } from './windows.ts';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import test from 'node:test';
-import { createFft } from '../../../src/speech/whisper/fft.ts';
+import { createFft } from '../../../src/audio/fft.ts';
 import { createMelFrontEnd } from '../../../src/speech/whisper/mel.ts';
 
 /** Made by test-models/golden-mel.py with faster-whisper's front end: [bin, frame, value]. */

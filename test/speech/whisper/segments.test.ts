@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { compressionRatio, cutAtTimestamps } from '../../../src/speech/whisper/segments.ts';
+import { compressionRatio } from '../../../src/speech/compression-ratio.ts';
+import { cutAtTimestamps } from '../../../src/speech/whisper/segments.ts';
 
 /** Timestamps begin at 100; a second is 50 tokens. */
 const stamp = (seconds: number) => 100 + Math.round(seconds * 50);
