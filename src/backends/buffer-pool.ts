@@ -54,12 +54,15 @@ function roundUp(length: number): number {
   return Math.ceil(length / step) * step;
 }
 
-/** One piece of memory for a user who wants one at a time, of any size: the largest there was serves all that need less. */
-export function createSlab(): BufferPool {
+/**
+ * One piece of memory for a user who wants one at a time, of any size: the largest there was serves all that need less. The first has room
+ * for `least` numbers; what is not used of it is not resident.
+ */
+export function createSlab(least: number): BufferPool {
   let spare: ArrayBufferLike | undefined;
   return {
     take(length) {
-      const bytes = length * Float32Array.BYTES_PER_ELEMENT;
+      const bytes = Math.max(length, least) * Float32Array.BYTES_PER_ELEMENT;
       const buffer = spare !== undefined && spare.byteLength >= bytes ? spare : new ArrayBuffer(bytes);
       spare = undefined;
       return new Float32Array(buffer, 0, length);

@@ -40,7 +40,7 @@ test('a pool keeps no more than it may, and does not waste large memory on small
 });
 
 test('a slab serves whatever fits into the largest piece there was', () => {
-  const slab = createSlab();
+  const slab = createSlab(0);
   const large = slab.take(1000);
   const other = slab.take(10);
   assert.notEqual(large.buffer, other.buffer);
@@ -50,4 +50,12 @@ test('a slab serves whatever fits into the largest piece there was', () => {
   assert.deepEqual([small.buffer, small.length], [large.buffer, 500]);
   slab.give(small);
   assert.notEqual(slab.take(2000).buffer, large.buffer);
+});
+
+test('a slab begins with room for what is usual', () => {
+  const slab = createSlab(1000);
+  const small = slab.take(10);
+  assert.equal(small.length, 10);
+  slab.give(small);
+  assert.equal(slab.take(1000).buffer, small.buffer);
 });

@@ -16,15 +16,21 @@ export interface OnnxWindows extends EncodedWindows {
 /** Log-mel of silence beside speech of usual loudness: the floor, 8 below the loudest, as `mel.ts` scales it. */
 const SILENT_MEL = -0.7;
 
+/** Room for this many windows of this length is there from the beginning; larger batches take more. */
+const USUAL_BATCH = 4;
+const USUAL_FRAMES = 1500;
+
 export interface Encoder {
   /** One window at a time: more at once are no faster, and need more memory. */
   encode(mels: readonly Float32Array[], frames: number): Promise<OnnxWindows>;
 }
 
 export function createEncoder(session: OnnxSession, sizes: WhisperSizes): Encoder {
-  const windows = createSlab();
   const silences = new Map<number, Promise<Tensors>>();
 
+  const numbersOf = (count: number, positions: number) =>
+    2 * sizes.decoderLayers * count * sizes.heads * HEAD_SIZE * positions;
+  const windows = createSlab(numbersOf(USUAL_BATCH, USUAL_FRAMES / 2));
   const dimsOf = (count: number, positions: number) => ({
     key: [count, sizes.heads, HEAD_SIZE, positions],
     value: [count, sizes.heads, positions, HEAD_SIZE],
@@ -45,7 +51,7 @@ export function createEncoder(session: OnnxSession, sizes: WhisperSizes): Encode
   }
 
   async function encodeSilence(frames: number): Promise<Tensors> {
-    const { tensors } = allocate(createSlab(), 1, frames / 2);
+    const { tensors } = allocate(createSlab(0), 1, frames / 2);
     await encodeInto(tensors, new Float32Array(sizes.melBins * frames).fill(SILENT_MEL));
     return tensors;
   }
