@@ -98,7 +98,14 @@ test('a window is heard alike alone and beside others in its batch', { skip }, a
   // Wider than what may lie within one window, so that each recording has windows of its own.
   const { samples, startsSeconds } = joined(parts, 4);
   const transcript = await transcribe(await written(t, samples), { model: BASE });
-  assert.equal(rate([[alone.map(({ text }) => text).join(' '), transcript.text]]), 0, transcript.text);
+  // The windows are not quite the same: voice activity hears each recording behind another.
+  const difference = rate([[alone.map(({ text }) => text).join(' '), transcript.text]]);
+  assert.ok(difference <= SAME_PERCENT, `${difference} %: ${transcript.text}`);
+  const together = await Promise.all(recordings.map(({ path }) => transcribe(path, { model: BASE })));
+  assert.deepEqual(
+    together.map(({ text }) => text),
+    alone.map(({ text }) => text),
+  );
   assertPlaces(transcript, { alone, startsSeconds });
 });
 

@@ -36,8 +36,6 @@ export interface Listener {
   readonly signal: AbortSignal;
   /** Undefined: the batcher sets it to the language of the first window that it hears. */
   language: DetectedLanguage | undefined;
-  /** The text before, in tokens. */
-  readonly previous: readonly number[];
 }
 
 /** One window, and how its text is to be searched for. */
@@ -45,6 +43,8 @@ export interface Hearing {
   readonly window: Window;
   /** Length to decode it at, one of the backend's. */
   readonly frames: number;
+  /** The text before, in tokens. */
+  readonly previous: readonly number[];
   readonly method: Method;
   /** Searched again, while the window is still encoded, when the text's mean log probability is below. */
   readonly second?: { readonly belowLogprob: number; readonly method: Method } | undefined;
@@ -111,7 +111,7 @@ export function createBatcher(recogniser: Recogniser): Batcher {
           ...hearing,
           owner,
           cost: hearing.frames,
-          shape: shapeOf(owner, hearing),
+          shape: shapeOf(hearing),
           resolve,
           reject,
         });
@@ -123,7 +123,7 @@ export function createBatcher(recogniser: Recogniser): Batcher {
   };
 }
 
-function shapeOf({ previous }: Listener, { frames, method, second }: Hearing): string {
+function shapeOf({ frames, previous, method, second }: Hearing): string {
   return JSON.stringify([frames, previous.length, method, second?.method]);
 }
 
@@ -209,7 +209,7 @@ async function timesOf(
   return alignText(
     audio,
     { index, seconds, tokens: decoded },
-    { backend, tokens, prompt: promptOf(owner, recogniser) },
+    { backend, tokens, prompt: promptOf(job, recogniser) },
   );
 }
 
@@ -241,13 +241,14 @@ function decode(
 ) {
   const { backend, tokens } = recogniser;
   const { frames } = jobs[0]!;
-  const longest = Math.floor(backend.maxTokens / 2);
+  const prompts = jobs.map((job) => promptOf(job, recogniser));
+  const longest = Math.min(Math.floor(backend.maxTokens / 2), backend.maxTokens - prompts[0]!.length);
   return decodeBatch(audio, {
     backend,
     tokens,
     method,
     frames,
-    prompts: jobs.map(({ owner }) => promptOf(owner, recogniser)),
+    prompts,
     maxTokens: jobs.map(({ window }) => {
       if (frames === MAX_WINDOW_FRAMES) return longest;
       const seconds = (window.end - window.start) / SAMPLE_RATE;
@@ -258,7 +259,8 @@ function decode(
 }
 
 /** To be asked when the language is known. */
-function promptOf({ previous, language, task }: Listener, { tokens, backend }: Recogniser): number[] {
+function promptOf({ owner, previous }: Job, { tokens, backend }: Recogniser): number[] {
+  const { language, task } = owner;
   return buildPrompt(tokens, { previous, language: language!.code, task }, backend.maxTokens);
 }
 

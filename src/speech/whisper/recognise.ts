@@ -1,6 +1,6 @@
 /**
- * Text of one window, tried harder where it looks wrong. A trimmed window that fails is heard again at full length, then at rising
- * temperatures, as openai/whisper's `decode_with_fallback` does; what fails everywhere is the likeliest that does not repeat itself.
+ * Text of one window, tried harder where it looks wrong. A trimmed window that fails is heard again at full length, then without the text
+ * before, then at rising temperatures, as openai/whisper's `decode_with_fallback` does; what fails everywhere is the likeliest that does not repeat itself.
  */
 import { throwIfAborted } from '../../base/abort.ts';
 import { compressionRatio } from '../compression-ratio.ts';
@@ -14,6 +14,8 @@ export interface RecogniseContext {
   readonly batcher: Batcher;
   readonly recogniser: Recogniser;
   readonly listener: Listener;
+  /** The text before, in tokens. */
+  readonly previous: readonly number[];
   readonly options: TranscribeOptions;
 }
 
@@ -28,15 +30,10 @@ export interface Recognised extends HeardWindow {
 const DRAWS = 5;
 
 export async function recognise(window: Window, context: RecogniseContext): Promise<Recognised> {
-  const { temperatures, compressionRatioThreshold } = context.options;
-  const frames = framesFor(window, context.recogniser.backend.windowFrames);
-  const first = await attempt({ window, frames, temperature: temperatures[0]! }, context);
-  if (!needsRetry(first, window, context)) return first;
-  // At full length the first temperature gets another chance, unless full length is what has just failed.
-  const ladder = frames < MAX_WINDOW_FRAMES ? temperatures : temperatures.slice(1);
-  const tried = [first];
-  for (const temperature of ladder) {
-    const next = await attempt({ window, frames: MAX_WINDOW_FRAMES, temperature }, context);
+  const { compressionRatioThreshold } = context.options;
+  const tried: Recognised[] = [];
+  for (const rung of ladder(window, context)) {
+    const next = await attempt({ window, ...rung }, context);
     if (!needsRetry(next, window, context)) return next;
     tried.push(next);
   }
@@ -46,17 +43,33 @@ export async function recognise(window: Window, context: RecogniseContext): Prom
   );
 }
 
-interface Attempt {
-  readonly window: Window;
+interface Rung {
   readonly frames: number;
   readonly temperature: number;
+  /** The text before, in tokens. */
+  readonly previous: readonly number[];
 }
 
-async function attempt(input: Attempt, context: RecogniseContext): Promise<Recognised> {
+/** How a window is heard in turn: as short as it is, at full length, without the text before, which may lead astray, and ever more freely. */
+function ladder(window: Window, { recogniser, previous, options }: RecogniseContext): Rung[] {
+  const [first = 0, ...higher] = options.temperatures;
+  const frames = framesFor(window, recogniser.backend.windowFrames);
+  const whole = { frames: MAX_WINDOW_FRAMES, previous: [] };
+  return [
+    { frames, temperature: first, previous },
+    ...(frames < MAX_WINDOW_FRAMES ? [{ ...whole, temperature: first, previous }] : []),
+    ...(previous.length > 0 ? [{ ...whole, temperature: first }] : []),
+    ...higher.map((temperature) => ({ ...whole, temperature })),
+  ];
+}
+
+async function attempt(
+  { window, temperature, ...rung }: Rung & { readonly window: Window },
+  context: RecogniseContext,
+): Promise<Recognised> {
   const { batcher, listener, options, recogniser } = context;
   throwIfAborted(listener.signal);
-  const { window, frames, temperature } = input;
-  const decoded = await batcher.hear(listener, { window, frames, ...methodsAt(temperature, options) });
+  const decoded = await batcher.hear(listener, { window, ...rung, ...methodsAt(temperature, options) });
   return {
     ...decoded,
     temperature,

@@ -88,7 +88,7 @@ interface Pending {
 /** One transcription under way. */
 class Run {
   readonly segments: Segment[] = [];
-  readonly listener: Listener & { previous: readonly number[] };
+  readonly listener: Listener;
   /** How much of the recording was taken for speech so far. */
   speechSamples = 0;
   readonly #model: WhisperModel;
@@ -96,6 +96,8 @@ class Run {
   /** In the order of the recording. */
   readonly #pending: Pending[] = [];
   #isLanguageTold = false;
+  /** The caller's prompt, then the text so far when it is passed on, in tokens. */
+  #previous: readonly number[];
 
   constructor(sound: Sound, model: WhisperModel, context: TranscribeContext) {
     this.#model = model;
@@ -110,9 +112,8 @@ class Run {
       stopwatch,
       signal,
       language: language === undefined ? undefined : { code: language, probability: 1 },
-      // The caller's prompt, then the text so far when it is passed on.
-      previous: prompt === undefined ? [] : model.recogniser.tokenizer.encode(` ${prompt.trim()}`),
     };
+    this.#previous = prompt === undefined ? [] : model.recogniser.tokenizer.encode(` ${prompt.trim()}`);
   }
 
   /**
@@ -165,7 +166,8 @@ class Run {
   #begin(window: Window): Pending {
     const { recogniser, batcher } = this.#model;
     const { options } = this.#context;
-    const heard = recognise(window, { batcher, recogniser, listener: this.listener, options });
+    const [listener, previous] = [this.listener, this.#previous];
+    const heard = recognise(window, { batcher, recogniser, listener, previous, options });
     // Until its turn comes nobody waits for it, and by then another window may have failed.
     heard.catch(() => {});
     return { window, heard };
@@ -218,7 +220,6 @@ class Run {
 
   #remember(result: Recognised): void {
     const words = result.tokens.filter((token) => token < this.#model.recogniser.tokens.endOfText);
-    const { previous } = this.listener;
-    this.listener.previous = result.temperature > UNRELIABLE_TEMPERATURE ? [] : [...previous, ...words];
+    this.#previous = result.temperature > UNRELIABLE_TEMPERATURE ? [] : [...this.#previous, ...words];
   }
 }

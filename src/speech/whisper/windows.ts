@@ -17,7 +17,7 @@ const MAX_GAP_SECONDS = 2;
  * Silence that is encoded behind the speech of a trimmed window; the backend adds more that costs nothing. Whisper was trained on padded
  * windows: without silence it repeats whole sentences in place of ending (docs/benchmarks.md, "Silence").
  */
-const TRAILING_FRAMES = 1.5 * FRAMES_PER_SECOND;
+const TRAILING_FRAMES = 2 * FRAMES_PER_SECOND;
 /** The encoder's lengths are multiples of this, so that its memory is used again. */
 const GRAIN_FRAMES = 50;
 

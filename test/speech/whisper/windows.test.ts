@@ -27,18 +27,18 @@ test('the opening holds five seconds of speech, unless there is less; then windo
   assert.deepEqual(await all(gatherOpening([])), []);
 });
 
-test('a window is followed by a second and a half of silence, unless it is the longest there is', () => {
+test('a window is followed by two seconds of silence, unless it is the longest there is', () => {
   const lengths = [1000, 1500, 3000];
   assert.equal(framesFor(seconds(0, 3), lengths), 1000);
-  assert.equal(framesFor(seconds(0, 8.6), lengths), 1500);
-  assert.equal(framesFor(seconds(0, 13.5), lengths), 1500);
-  assert.equal(framesFor(seconds(0, 13.6), lengths), 3000);
+  assert.equal(framesFor(seconds(0, 8.1), lengths), 1500);
+  assert.equal(framesFor(seconds(0, 13), lengths), 1500);
+  assert.equal(framesFor(seconds(0, 13.1), lengths), 3000);
   assert.equal(framesFor(seconds(0, 30), lengths), 3000);
 });
 
 test('only the speech and a little silence are encoded, in steps of half a second; the longest window is whole', () => {
-  assert.equal(encodedFrames(seconds(0, 3), 1500), 450);
-  assert.equal(encodedFrames(seconds(5, 8.1), 1500), 500);
-  assert.equal(encodedFrames(seconds(0, 13.4), 1500), 1500);
+  assert.equal(encodedFrames(seconds(0, 3), 1500), 500);
+  assert.equal(encodedFrames(seconds(5, 8.1), 1500), 550);
+  assert.equal(encodedFrames(seconds(0, 12.9), 1500), 1500);
   assert.equal(encodedFrames(seconds(0, 3), 3000), 3000);
 });
