@@ -44,7 +44,7 @@ const whisperCpp = values['whisper-cpp']
   : undefined;
 const folder = await mkdtemp(join(tmpdir(), 'percept-bench-'));
 try {
-  const short = [...(await percept.librivox()), ...positionals.map(named)];
+  const short = [...percept.librivox, ...positionals.map(named)];
   const isLong = values.minutes !== undefined;
   await compare(contenders(isLong), await chosen(short), {
     title: `${values.model}, ${title(short.length)}, ${threads} threads`,
