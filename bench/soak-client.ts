@@ -1,6 +1,7 @@
 /** Clients that ask a server for file after file and compare every answer with the one that the file had alone. */
 import { basename } from 'node:path';
-import { type HttpAnswer, postTranscription } from './client.ts';
+import { sleep } from '../src/base/abort.ts';
+import { postTranscription } from './client.ts';
 import type { SoakFile } from './soak-files.ts';
 
 export interface Question {
@@ -61,12 +62,12 @@ export async function ask(
   for (;;) {
     const form = { path: question.file.path, fields: fieldsOf(question), signal };
     const answer = await postTranscription(url, form);
-    if (answer.status === 200) return comparable(answer);
-    const { retryAfterSeconds } = answer;
-    if (answer.status !== 429 || retryAfterSeconds === undefined)
+    if (answer.status === 200) return comparable(answer.body);
+    const retryAfterSeconds = Number(answer.headers['retry-after']);
+    if (answer.status !== 429 || !(retryAfterSeconds >= 1))
       throw new Error(`status ${answer.status}: ${answer.body}`);
     onWait?.();
-    await new Promise((resolve) => setTimeout(resolve, retryAfterSeconds * 1000));
+    await sleep(retryAfterSeconds * 1000, signal);
   }
 }
 
@@ -104,7 +105,7 @@ function fieldsOf({ withWords }: Question): [string, string][] {
   ];
 }
 
-function comparable({ body }: HttpAnswer): string {
+function comparable(body: string): string {
   const { text, words } = JSON.parse(body) as { text: string; words?: unknown };
   return words === undefined ? text : `${text}\n${JSON.stringify(words)}`;
 }
