@@ -29,6 +29,8 @@ model = Model(
     sys.argv[1],
     n_threads=int(sys.argv[2]),
     language="en",
+    # Between its windows; no_context is about the calls before.
+    n_max_text_ctx=0,
     no_context=True,
     print_progress=False,
     redirect_whispercpp_logs_to=None,
