@@ -1,9 +1,5 @@
-/** faster-whisper as a child process that answers one request after another. */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import type { Heard } from './measure.ts';
+import { startPythonPeer } from './python-peer.ts';
 
 export interface PeerRequest {
   readonly beamSize: number;
@@ -14,6 +10,7 @@ export interface PeerRequest {
 }
 
 export interface FasterWhisper {
+  readonly pid: number;
   transcribe(path: string, request: PeerRequest): Promise<Heard>;
   close(): void;
 }
@@ -29,25 +26,11 @@ export interface PeerOptions {
 
 export async function startFasterWhisper(options: PeerOptions): Promise<FasterWhisper> {
   const { python, model, computeType, threads } = options;
-  const script = fileURLToPath(new URL('../../bench/faster_whisper_peer.py', import.meta.url));
-  const child = spawn(python, [script, model, computeType, String(threads)]);
-  let complaint = '';
-  child.stderr.on('data', (bytes) => {
-    complaint += bytes;
-  });
-  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-  const ended = once(child, 'exit').then(() => undefined);
-  const answer = async () => {
-    const line = await Promise.race([lines.next(), ended]);
-    if (line === undefined || line.done) throw new Error(`faster-whisper ended: ${complaint}`);
-    return JSON.parse(line.value) as Heard;
-  };
-  await answer();
+  const args = [model, computeType, String(threads)];
+  const peer = await startPythonPeer({ python, script: 'faster_whisper_peer.py', args });
   return {
-    transcribe(path, request) {
-      child.stdin.write(`${JSON.stringify({ path, ...request })}\n`);
-      return answer();
-    },
-    close: () => child.stdin.end(),
+    pid: peer.pid,
+    transcribe: (path, request) => peer.ask({ path, ...request }),
+    close: peer.close,
   };
 }

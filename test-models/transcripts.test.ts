@@ -92,7 +92,7 @@ test('recordings at once are heard as they are one at a time', { skip }, async (
   for (const [index, transcript] of together.entries()) assertSame(transcript, alone[index]!);
 });
 
-test('a window is heard alike alone and beside others in its batch', { skip }, async (t) => {
+test('recordings far apart keep their words and places', { skip }, async (t) => {
   const alone = await transcribeAll({ model: BASE });
   const parts = await Promise.all(recordings.map(({ path }) => samplesOf(path)));
   // Wider than what may lie within one window, so that each recording has windows of its own.
@@ -101,11 +101,6 @@ test('a window is heard alike alone and beside others in its batch', { skip }, a
   // The windows are not quite the same: voice activity hears each recording behind another.
   const difference = rate([[alone.map(({ text }) => text).join(' '), transcript.text]]);
   assert.ok(difference <= SAME_PERCENT, `${difference} %: ${transcript.text}`);
-  const together = await Promise.all(recordings.map(({ path }) => transcribe(path, { model: BASE })));
-  assert.deepEqual(
-    together.map(({ text }) => text),
-    alone.map(({ text }) => text),
-  );
   assertPlaces(transcript, { alone, startsSeconds });
 });
 

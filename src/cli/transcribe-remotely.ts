@@ -1,9 +1,11 @@
 /** Transcription by a running server, through the same API that everyone uses. */
 import { openAsBlob } from 'node:fs';
 import { basename } from 'node:path';
+import { abortError } from '../base/abort.ts';
 import { AppError, ERROR_CODES, type ErrorCode } from '../base/errors.ts';
 import { GRANULARITIES } from '../speech/formats.ts';
 import type { SpeechRequest } from '../speech/service.ts';
+import { postForm } from './post-form.ts';
 import type { Answer, Format, Transcriber } from './transcriber.ts';
 
 export interface NamedError {
@@ -70,15 +72,11 @@ export function transcribeRemotely({ server, apiKey, request, signal }: RemoteOp
       form.append('timestamp_granularities[]', granularity);
     form.append('file', await openAsBlob(path), basename(path));
     const headers: Record<string, string> = apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` };
-    const response = await fetch(url, { method: 'POST', body: form, headers, signal }).catch(
-      (cause: unknown) => {
-        if (signal.aborted) throw cause;
-        throw unreachable(server, cause);
-      },
-    );
-    const body = await response.text();
-    if (!response.ok) throw serverError(response.status, body);
-    return answerOf(body, format);
+    const answer = await postForm(url, { form, headers, signal }).catch((cause: unknown) => {
+      throw signal.aborted ? abortError(signal) : unreachable(server, cause);
+    });
+    if (answer.status !== 200) throw serverError(answer.status, answer.body);
+    return answerOf(answer.body, format);
   };
 }
 
