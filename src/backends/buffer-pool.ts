@@ -55,20 +55,23 @@ function roundUp(length: number): number {
 }
 
 /**
- * One piece of memory for a user who wants one at a time, of any size: the largest there was serves all that need less. The first has room
- * for `least` numbers; what is not used of it is not resident.
+ * A few large pieces of memory for a user who wants at most `most` at a time, of any size: the largest there were serve all that need less.
+ * Each has room for `least` numbers; what is not used of it is not resident.
  */
-export function createSlab(least: number): BufferPool {
-  let spare: ArrayBufferLike | undefined;
+export function createSlab(least: number, most = 1): BufferPool {
+  const spares: ArrayBufferLike[] = [];
   return {
     take(length) {
       const bytes = Math.max(length, least) * Float32Array.BYTES_PER_ELEMENT;
-      const buffer = spare !== undefined && spare.byteLength >= bytes ? spare : new ArrayBuffer(bytes);
-      spare = undefined;
+      const fits = spares.findIndex(({ byteLength }) => byteLength >= bytes);
+      const [buffer = new ArrayBuffer(bytes)] = fits < 0 ? [] : spares.splice(fits, 1);
       return new Float32Array(buffer, 0, length);
     },
     give({ buffer }) {
-      if (spare === undefined || buffer.byteLength > spare.byteLength) spare = buffer;
+      spares.push(buffer);
+      spares.sort((a, b) => a.byteLength - b.byteLength);
+      // The smallest goes.
+      if (spares.length > most) spares.shift();
     },
   };
 }

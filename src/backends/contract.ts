@@ -56,9 +56,11 @@ export interface WhisperBackend {
   /** Lengths that the decoder can hear a window at, in mel frames, ascending. */
   readonly windowFrames: readonly number[];
   readonly maxTokens: number;
+  /** The next windows are better encoded while others are decoded. */
+  readonly encodesBeside: boolean;
   /**
    * `mels` are [bins × frames of its own], row-major, an even number of frames, `frames` at most: one of the lengths above. Behind a
-   * shorter one the decoder hears silence up to that length.
+   * shorter one the decoder hears silence up to that length. The arrays are taken over.
    */
   encode(mels: readonly Float32Array[], frames: number): Promise<EncodedWindows>;
   /** Puts the first windows of `audio` into another order, in place: `order` is a permutation of as many indices. */

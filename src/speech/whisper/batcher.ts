@@ -60,6 +60,12 @@ export interface Batcher {
   hear(listener: Listener, hearing: Hearing): Promise<HeardWindow>;
 }
 
+/** Windows that are decoded together, and their audio on its way. */
+interface Batch {
+  readonly jobs: readonly Job[];
+  readonly encoded: Promise<EncodedWindows>;
+}
+
 interface Job extends Hearing, Queued {
   readonly owner: Listener;
   /** Equal for windows that can be decoded together. */
@@ -83,25 +89,44 @@ export function createBatcher(recogniser: Recogniser): Batcher {
   const queue = createFairQueue<Job>();
   let isRunning = false;
 
-  async function work(): Promise<void> {
+  /** The next batch, whose encoding has begun; undefined when nobody waits. */
+  function begin(): Batch | undefined {
     while (queue.length > 0) {
-      const jobs = queue.take(({ shape }, first) => shape === first.shape, mostWindows);
-      const wanted = jobs.filter(({ owner }) => !owner.signal.aborted);
-      for (const job of jobs) if (job.owner.signal.aborted) job.reject(abortError(job.owner.signal));
-      if (wanted.length === 0) continue;
-      try {
-        const decoded = await hearTogether(wanted, recogniser);
-        wanted.forEach((job, place) => {
-          if (job.owner.signal.aborted) job.reject(abortError(job.owner.signal));
-          else job.resolve(decoded[place]!);
-        });
-      } catch (error) {
-        for (const job of wanted) job.reject(error);
-      }
+      const taken = queue.take(({ shape }, first) => shape === first.shape, mostWindows);
+      const jobs = taken.filter(({ owner }) => !owner.signal.aborted);
+      for (const job of taken) if (job.owner.signal.aborted) job.reject(abortError(job.owner.signal));
+      if (jobs.length === 0) continue;
+      const encoded = encode(jobs, recogniser);
+      // Whoever waits for it is told; until then it has failed for nobody.
+      encoded.catch(() => {});
+      return { jobs, encoded };
+    }
+    return undefined;
+  }
+
+  async function work(): Promise<void> {
+    for (let batch = begin(); batch !== undefined; ) {
+      const { jobs, encoded } = batch;
+      await encoded.catch(() => {});
+      const beside = recogniser.backend.encodesBeside ? begin() : undefined;
+      await answer(jobs, encoded);
       // Those who have their text add what they want next, before the next batch is chosen.
       await new Promise(setImmediate);
+      batch = beside ?? begin();
     }
     isRunning = false;
+  }
+
+  async function answer(jobs: readonly Job[], encoded: Promise<EncodedWindows>): Promise<void> {
+    try {
+      const heard = await hearTogether(jobs, await encoded, recogniser);
+      jobs.forEach((job, place) => {
+        if (job.owner.signal.aborted) job.reject(abortError(job.owner.signal));
+        else job.resolve(heard[place]!);
+      });
+    } catch (error) {
+      for (const job of jobs) job.reject(error);
+    }
   }
 
   return {
@@ -137,8 +162,11 @@ function mostWith(method: Method): number {
   return Math.floor(MOST_ROWS / rowsOf(method));
 }
 
-async function hearTogether(jobs: readonly Job[], recogniser: Recogniser): Promise<HeardWindow[]> {
-  const audio = await encode(jobs, recogniser);
+async function hearTogether(
+  jobs: readonly Job[],
+  audio: EncodedWindows,
+  recogniser: Recogniser,
+): Promise<HeardWindow[]> {
   try {
     return await timed('decoder', jobs, async () => {
       await findLanguages(jobs, audio, recogniser);

@@ -12,9 +12,8 @@ import type {
 import { type OnnxTensor, openOnnxSession } from '../../backends/onnx.ts';
 import { HEAD_SIZE, type WhisperSizes } from './checkpoint.ts';
 import { DECODER_FILE, ENCODER_FILE } from './convert.ts';
-import { createEncoder, type OnnxWindows } from './onnx-encoder.ts';
+import { type OnnxWindows, startEncoder } from './encoder-thread.ts';
 import {
-  allocateLayers,
   canMove,
   copyLeading,
   type FloatTensor,
@@ -24,6 +23,7 @@ import {
   orderLeading,
   sliceOf,
   type Tensors,
+  tensorsIn,
 } from './tensors.ts';
 
 /** Mel frames in a second of audio. */
@@ -49,11 +49,12 @@ export async function openOnnxWhisper(
   options: { readonly sizes: WhisperSizes; readonly threads: number },
 ): Promise<WhisperBackend> {
   const { sizes, threads } = options;
-  const encoder = await openOnnxSession(join(directory, ENCODER_FILE), { threads });
+  // Both at the same time.
+  const starting = startEncoder({ path: join(directory, ENCODER_FILE), sizes, threads });
   const decoder = await openOnnxSession(join(directory, DECODER_FILE), { threads });
+  const encoder = await starting;
   const layers = Array.from({ length: sizes.decoderLayers }, (_, layer) => layer);
   const states = createBufferPool(POOL_BYTES);
-  const { encode } = createEncoder(encoder, sizes);
 
   function feedsOf(input: Omit<DecodeInput, 'withLogits'>, aligned: number): Record<string, OnnxTensor> {
     const audio = input.audio as OnnxWindows;
@@ -121,14 +122,16 @@ export async function openOnnxWhisper(
 
   function allocateState(rows: number, length: number): OnnxState {
     const dims = [rows, sizes.heads, length, HEAD_SIZE];
+    const memory = states.take(2 * layers.length * rows * sizes.heads * length * HEAD_SIZE);
     return {
       rows,
       length,
-      ...allocateLayers(states, {
+      tensors: tensorsIn(memory, {
         layers: sizes.decoderLayers,
         name: (kind, layer) => `past_${kind}_${layer}`,
         dims: { key: dims, value: dims },
       }),
+      release: () => states.give(memory),
     };
   }
 
@@ -150,7 +153,8 @@ export async function openOnnxWhisper(
     vocabulary: sizes.vocabulary,
     windowFrames: WINDOW_SECONDS.map((seconds) => seconds * FRAMES_PER_SECOND),
     maxTokens: sizes.textPositions,
-    encode,
+    encodesBeside: threads > 1,
+    encode: encoder.encode,
     orderWindows(audio, order) {
       const tensors = Object.values((audio as OnnxWindows).tensors);
       const spare = states.take(tensors[0]!.data.length / audio.count);

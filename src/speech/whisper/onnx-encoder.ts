@@ -2,47 +2,40 @@
  * Whisper's encoder on ONNX Runtime. Only the speech and a little silence behind it are encoded; the silence that the decoder wants to
  * hear after that was encoded once, by itself: what is heard of it depends on its place, and next to nothing on the speech before.
  */
-import { type BufferPool, createSlab } from '../../backends/buffer-pool.ts';
-import type { EncodedWindows } from '../../backends/contract.ts';
 import type { OnnxSession } from '../../backends/onnx.ts';
 import { HEAD_SIZE, type WhisperSizes } from './checkpoint.ts';
-import { allocateLayers, beginningOf, complete, mapValues, sliceOf, type Tensors } from './tensors.ts';
-
-/** Cross-attention keys and values by the decoder's input names, [windows × ...]. */
-export interface OnnxWindows extends EncodedWindows {
-  readonly tensors: Tensors;
-}
+import { beginningOf, complete, mapValues, sliceOf, type Tensors, tensorsIn } from './tensors.ts';
 
 /** Log-mel of silence beside speech of usual loudness: the floor, 8 below the loudest, as `mel.ts` scales it. */
 const SILENT_MEL = -0.7;
 
-/** Room for this many windows of this length is there from the beginning; larger batches take more. */
-const USUAL_BATCH = 4;
-const USUAL_FRAMES = 1500;
+export interface AudioShape {
+  readonly windows: number;
+  /** Of 20 ms each. */
+  readonly positions: number;
+}
+
+/** How many numbers the cross-attention keys and values of some windows are. */
+export function audioLength(sizes: WhisperSizes, { windows, positions }: AudioShape): number {
+  return 2 * sizes.decoderLayers * windows * sizes.heads * HEAD_SIZE * positions;
+}
+
+/** Memory as cross-attention keys and values by the decoder's input names, [windows × ...]. */
+export function audioTensors(memory: Float32Array, sizes: WhisperSizes, shape: AudioShape): Tensors {
+  return tensorsIn(memory, {
+    layers: sizes.decoderLayers,
+    name: (kind, layer) => `cross_${kind}_${layer}`,
+    dims: dimsOf(sizes, shape),
+  });
+}
 
 export interface Encoder {
-  /** One window at a time: more at once are no faster, and need more memory. */
-  encode(mels: readonly Float32Array[], frames: number): Promise<OnnxWindows>;
+  /** Writes into `memory` what `audioTensors` reads. One window at a time: more at once are no faster, and need more memory. */
+  encode(mels: readonly Float32Array[], frames: number, memory: Float32Array): Promise<void>;
 }
 
 export function createEncoder(session: OnnxSession, sizes: WhisperSizes): Encoder {
   const silences = new Map<number, Promise<Tensors>>();
-
-  const numbersOf = (count: number, positions: number) =>
-    2 * sizes.decoderLayers * count * sizes.heads * HEAD_SIZE * positions;
-  const windows = createSlab(numbersOf(USUAL_BATCH, USUAL_FRAMES / 2));
-  const dimsOf = (count: number, positions: number) => ({
-    key: [count, sizes.heads, HEAD_SIZE, positions],
-    value: [count, sizes.heads, positions, HEAD_SIZE],
-  });
-
-  function allocate(pool: BufferPool, count: number, positions: number) {
-    return allocateLayers(pool, {
-      layers: sizes.decoderLayers,
-      name: (kind, layer) => `cross_${kind}_${layer}`,
-      dims: dimsOf(count, positions),
-    });
-  }
 
   async function encodeInto(target: Tensors, mel: Float32Array): Promise<void> {
     const outputs = Object.entries(target).map(([name, tensor]) => [name.slice('cross_'.length), tensor]);
@@ -51,7 +44,8 @@ export function createEncoder(session: OnnxSession, sizes: WhisperSizes): Encode
   }
 
   async function encodeSilence(frames: number): Promise<Tensors> {
-    const { tensors } = allocate(createSlab(0), 1, frames / 2);
+    const shape = { windows: 1, positions: frames / 2 };
+    const tensors = audioTensors(new Float32Array(audioLength(sizes, shape)), sizes, shape);
     await encodeInto(tensors, new Float32Array(sizes.melBins * frames).fill(SILENT_MEL));
     return tensors;
   }
@@ -63,9 +57,9 @@ export function createEncoder(session: OnnxSession, sizes: WhisperSizes): Encode
   }
 
   return {
-    async encode(mels, frames) {
+    async encode(mels, frames, memory) {
       const positions = frames / 2;
-      const { tensors, release } = allocate(windows, mels.length, positions);
+      const tensors = audioTensors(memory, sizes, { windows: mels.length, positions });
       for (const [index, mel] of mels.entries()) {
         const window = mapValues(tensors, (tensor) => sliceOf(tensor, index, index + 1));
         const spoken = mel.length / sizes.melBins / 2;
@@ -75,14 +69,17 @@ export function createEncoder(session: OnnxSession, sizes: WhisperSizes): Encode
         }
         const quiet = await silence(frames);
         // Into the same memory, at its beginning.
-        const dims = dimsOf(1, spoken);
+        const dims = dimsOf(sizes, { windows: 1, positions: spoken });
         const part = mapValues(window, (tensor, name) => beginningOf(tensor, dims[kindOf(name)]));
         await encodeInto(part, mel);
         for (const [name, target] of Object.entries(window)) complete(part[name]!, quiet[name]!, target);
       }
-      return { count: mels.length, tensors, release };
     },
   };
+}
+
+function dimsOf({ heads }: WhisperSizes, { windows, positions }: AudioShape) {
+  return { key: [windows, heads, HEAD_SIZE, positions], value: [windows, heads, positions, HEAD_SIZE] };
 }
 
 function kindOf(name: string): 'key' | 'value' {

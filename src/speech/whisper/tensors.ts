@@ -1,5 +1,4 @@
 /** What the token loop does to keys and values between two steps: the first dimension is windows, or rows. */
-import type { BufferPool } from '../../backends/buffer-pool.ts';
 import type { OnnxTensor } from '../../backends/onnx.ts';
 
 export type FloatTensor = OnnxTensor<Float32Array>;
@@ -9,18 +8,17 @@ export type Tensors = Readonly<Record<string, FloatTensor>>;
 const KINDS = ['key', 'value'] as const;
 type Kind = (typeof KINDS)[number];
 
-/** Keys and values of every layer in one piece of memory. */
-export function allocateLayers(
-  pool: BufferPool,
+/** Keys and values of every layer, one behind the other in one piece of memory. */
+export function tensorsIn(
+  memory: Float32Array,
   options: {
     readonly layers: number;
     name(kind: Kind, layer: number): string;
     readonly dims: Readonly<Record<Kind, readonly number[]>>;
   },
-): { tensors: Tensors; release(): void } {
+): Tensors {
   const { layers, name, dims } = options;
   const size = dims.key.reduce((product, length) => product * length, 1);
-  const memory = pool.take(size * KINDS.length * layers);
   const tensors: Record<string, FloatTensor> = {};
   let at = 0;
   for (let layer = 0; layer < layers; layer += 1) {
@@ -29,7 +27,7 @@ export function allocateLayers(
       at += size;
     }
   }
-  return { tensors, release: () => pool.give(memory) };
+  return tensors;
 }
 
 export function mapValues(

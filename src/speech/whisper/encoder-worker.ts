@@ -1,0 +1,30 @@
+/** Entry of the encoder's thread. Gets `EncoderWork`, sends `EncoderAnswer`s: one when it is ready, then one for each piece of work. */
+import { parentPort, workerData } from 'node:worker_threads';
+import { openOnnxSession } from '../../backends/onnx.ts';
+import { toWireError } from '../../base/errors.ts';
+import type { EncoderAnswer, EncoderStart, EncoderWork } from './encoder-thread.ts';
+import { createEncoder } from './onnx-encoder.ts';
+
+const { path, sizes, threads } = workerData as EncoderStart;
+const port = parentPort!;
+const answer = (message: EncoderAnswer, memory?: Float32Array) =>
+  port.postMessage(message, memory === undefined ? [] : [memory.buffer as ArrayBuffer]);
+
+try {
+  const session = await openOnnxSession(path, { threads });
+  const encoder = createEncoder(session, sizes);
+  port.on('message', (work: EncoderWork | 'close') => {
+    if (work === 'close') {
+      void session.close().then(() => port.close());
+      return;
+    }
+    const { mels, frames, memory } = work;
+    void encoder
+      .encode(mels, frames, memory)
+      .then(() => undefined, toWireError)
+      .then((error) => answer({ memory, error }, memory));
+  });
+  answer({ error: undefined });
+} catch (thrown) {
+  answer({ error: toWireError(thrown) });
+}
