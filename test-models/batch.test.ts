@@ -37,7 +37,10 @@ test('logits of a window are the same alone and beside others', { skip }, async 
 
   /** Logits after the prompt and after each of three steps, of the first window. */
   const run = async (windows: readonly Float32Array[]): Promise<Float32Array[]> => {
-    const audio = await backend.encode(windows, FRAMES);
+    const audio = await backend.encode(
+      windows.map((mel) => mel.slice()),
+      FRAMES,
+    );
     const all: Float32Array[] = [];
     let output: DecodeOutput | undefined;
     for (const [step, next] of [tokens.startOfTranscript, tokens.firstTimestamp, 400, 2221].entries()) {

@@ -66,8 +66,12 @@ export async function startEncoder(start: EncoderStart): Promise<EncoderThread> 
     });
   });
   worker.on('message', (answer: EncoderAnswer) => waiting.shift()!.resolve(answer));
+  /** The thread keeps the process running only while an answer is awaited. */
   const nextAnswer = async (): Promise<EncoderAnswer> => {
-    const answer = await new Promise<EncoderAnswer>((resolve, reject) => waiting.push({ resolve, reject }));
+    worker.ref();
+    const answer = await new Promise<EncoderAnswer>((resolve, reject) =>
+      waiting.push({ resolve, reject }),
+    ).finally(() => waiting.length === 0 && worker.unref());
     if (answer.error !== undefined) throw fromWireError(answer.error);
     return answer;
   };
@@ -92,6 +96,7 @@ export async function startEncoder(start: EncoderStart): Promise<EncoderThread> 
       };
     },
     async close() {
+      worker.ref();
       worker.postMessage('close');
       await ended;
     },
