@@ -18,6 +18,8 @@ const MAX_GAP_SECONDS = 2;
  * windows: without silence it repeats whole sentences in place of ending (docs/benchmarks.md, "Silence").
  */
 const TRAILING_FRAMES = 2 * FRAMES_PER_SECOND;
+/** Shorter speech is encoded with more silence: what the encoder makes of it depends on that, and with less it loses a word in a hundred. */
+const SHORTEST_FRAMES = 10 * FRAMES_PER_SECOND;
 /** The encoder's lengths are multiples of this, so that its memory is used again. */
 const GRAIN_FRAMES = 50;
 
@@ -73,6 +75,6 @@ export function framesFor(window: Window, lengths: readonly number[]): number {
 /** How many of `frames` must be encoded: the window and the silence after it, or all of the longest window. */
 export function encodedFrames(window: Window, frames: number): number {
   if (frames === MAX_WINDOW_FRAMES) return frames;
-  const wanted = (window.end - window.start) / HOP_SAMPLES + TRAILING_FRAMES;
+  const wanted = Math.max(SHORTEST_FRAMES, (window.end - window.start) / HOP_SAMPLES + TRAILING_FRAMES);
   return Math.min(frames, Math.ceil(wanted / GRAIN_FRAMES) * GRAIN_FRAMES);
 }
