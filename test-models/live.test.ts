@@ -64,6 +64,7 @@ const untilCompleted = (client: RealtimeClient, count: number) =>
   client.next(() => completed(client).length === count);
 const textsOf = (client: RealtimeClient) => completed(client).map(({ transcript }) => String(transcript));
 
+/** tiny.en mishears one of the eight words of one recording; what is proved here is whose text it is. */
 function assertHeard(text: string, recording: number, most = 0.15): void {
   const { errors, words } = wordErrors(text, recordings[recording]!.reference);
   assert.ok(errors / words <= most, `${errors} of ${words} words differ: ${text}`);

@@ -35,7 +35,7 @@ export async function openOnnxSession(path: string, options: OnnxOptions): Promi
     enableCpuMemArena: true,
     enableMemPattern: false,
     logSeverityLevel: 3,
-    // Threads that spin while they wait slow the other sessions and the server down: 13 % on whisper-base (bench/short-files).
+    // Threads that spin while they wait slow the other sessions and the server down: 13 % on whisper-base (docs/benchmarks.md).
     extra: { session: { intra_op: { allow_spinning: '0' } } },
   }).catch((cause: unknown) => {
     const reason = cause instanceof Error ? cause.message : String(cause);
