@@ -22,8 +22,10 @@ export interface DecodeInput {
   readonly audio: EncodedWindows;
   /** Undefined before the first tokens. Consumed: released by the call. */
   readonly state: DecoderState | undefined;
-  /** New tokens of each row, all rows equally many. Rows of one window stand together. */
+  /** New tokens of each row, all rows equally many. */
   readonly tokens: readonly (readonly number[])[];
+  /** How many rows each window has, one at least; rows stand in the order of their windows. */
+  readonly beams: readonly number[];
   /** Indices among the new tokens whose logits are wanted. */
   readonly select: readonly number[];
   /** How many best text tokens to give, at least 1. */

@@ -2,8 +2,10 @@
 import { readFile } from 'node:fs/promises';
 import { AppError } from '../base/errors.ts';
 
+type Numbers = Float32Array | Int8Array | BigInt64Array;
+
 /** A dense tensor, row-major. A result's data belongs to the runtime until it is garbage; it may be fed back without a copy. */
-export interface OnnxTensor<T extends Float32Array | BigInt64Array = Float32Array | BigInt64Array> {
+export interface OnnxTensor<T extends Numbers = Numbers> {
   readonly data: T;
   readonly dims: readonly number[];
 }
@@ -43,10 +45,12 @@ export async function openOnnxSession(path: string, options: OnnxOptions): Promi
   });
   return {
     async run(feeds, outputs, into = {}) {
-      const tensorOf = ({ data, dims }: OnnxTensor) =>
-        data instanceof Float32Array
-          ? new ort.Tensor('float32', data, dims)
+      const tensorOf = ({ data, dims }: OnnxTensor) => {
+        if (data instanceof Float32Array) return new ort.Tensor('float32', data, dims);
+        return data instanceof Int8Array
+          ? new ort.Tensor('int8', data, dims)
           : new ort.Tensor('int64', data, dims);
+      };
       const named = (tensors: Readonly<Record<string, OnnxTensor>>) =>
         Object.entries(tensors).map(([name, tensor]) => [name, tensorOf(tensor)] as const);
       const fetches = Object.fromEntries([...outputs.map((name) => [name, null] as const), ...named(into)]);

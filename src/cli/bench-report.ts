@@ -19,8 +19,6 @@ export interface BenchConditions {
   readonly rounds: number;
   readonly threads: number;
   readonly beamSize: number;
-  /** Windows whose greedy text is likelier than this are not searched with the beam; 0: all are. */
-  readonly beamBelowLogprob: number;
 }
 
 export interface Failure {
@@ -60,9 +58,8 @@ const ROWS: readonly (readonly [string, (figures: ModelFigures) => string])[] = 
 
 function describe(conditions: BenchReport['conditions']): string {
   const { percept, node, onnxRuntime, platform, cpu, cores, threads, date } = conditions;
-  const { files, rounds, beamSize, beamBelowLogprob } = conditions;
-  const beam = beamSize === 1 ? 'greedy' : `beam ${beamSize}`;
-  const search = beamSize > 1 && beamBelowLogprob < 0 ? `greedy, ${beam} where in doubt` : beam;
+  const { files, rounds, beamSize } = conditions;
+  const search = beamSize === 1 ? 'greedy' : `beam ${beamSize}`;
   return [
     `Percept ${percept}, Node.js ${node}, ONNX Runtime ${onnxRuntime}, ${platform}`,
     `${count(cores, 'core')} of ${cpu}, ${count(threads, 'thread')}, ${date}`,

@@ -147,7 +147,5 @@ function benchConditions(
     rounds,
     threads: models.threads,
     beamSize: beamSize ?? speech.beamSize,
-    // Who names a beam has every window searched with it.
-    beamBelowLogprob: beamSize === undefined ? speech.beamBelowLogprob : 0,
   };
 }

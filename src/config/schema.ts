@@ -104,10 +104,9 @@ export const configSchema = z.object({
   }),
   speech: z.object({
     language: note(z.string().min(2).nullable().default(null), 'Language code such as en; none: detected.'),
-    beamSize: note(z.int().min(1).max(20).default(5), 'Hypotheses that are followed at once; 1 is greedy.'),
-    beamBelowLogprob: note(
-      z.number().max(0).default(-0.35),
-      'The beam searches only windows whose greedy text has a lower mean log probability; 0: all. A request that names beam_size has all searched.',
+    beamSize: note(
+      z.int().min(1).max(20).default(5),
+      'Most hypotheses that are followed at once; 1 is greedy.',
     ),
     temperatures: note(
       z.array(z.number().min(0).max(1)).min(1).max(10).default([0, 0.2, 0.4, 0.6, 0.8, 1.0]),

@@ -75,11 +75,12 @@ export class GraphBuilder {
     return outputs;
   }
 
-  /** Writes `<path>` and `<path>.data`. The caller owns the directory and its atomicity. */
-  async write(path: string): Promise<void> {
+  /** Writes `<path>` and `<path>.data`, and gives where in the latter the constants begin. The caller owns the directory and its atomicity. */
+  async write(path: string): Promise<ReadonlyMap<Value, number>> {
     const initializers: Bytes[] = [];
     const weights = createWriteStream(`${path}.data`);
     const done = finished(weights);
+    const offsets = new Map<Value, number>();
     let offset = 0;
     for (const [name, tensor] of this.#constants) {
       const raw = new Uint8Array(tensor.data.buffer, tensor.data.byteOffset, tensor.data.byteLength);
@@ -90,6 +91,7 @@ export class GraphBuilder {
       const padding = (ALIGNMENT_BYTES - (offset % ALIGNMENT_BYTES)) % ALIGNMENT_BYTES;
       weights.write(new Uint8Array(padding));
       offset += padding;
+      offsets.set(name, offset);
       initializers.push(tensorProto(name, tensor, externalData(basename(path), offset, raw.length)));
       if (!weights.write(raw)) await once(weights, 'drain');
       offset += raw.length;
@@ -97,6 +99,7 @@ export class GraphBuilder {
     weights.end();
     await done;
     await writeFile(path, this.#model(initializers));
+    return offsets;
   }
 
   #model(initializers: readonly Bytes[]): Bytes {

@@ -21,7 +21,7 @@ export const CONTRIB = 'com.microsoft';
 export const LAYER_NORM_EPSILON = { float: 1e-5 };
 
 /** Block of input channels that share a scale in `blockLinear`. */
-const BLOCK_SIZE = 128;
+export const BLOCK_SIZE = 128;
 /** MatMulNBits: quantise activations to int8 and accumulate in int32. */
 const ACCUMULATE_INT8 = 4;
 
@@ -69,7 +69,7 @@ function floatLinear(graph: GraphBuilder, input: Value, layer: Linear): Value {
   return graph.node('Add', [product, graph.constant(float32(layer.bias))]);
 }
 
-interface QuantisedRows {
+export interface QuantisedRows {
   /** uint8 with zero point 128, the shape of the input. */
   readonly values: Value;
   /** float32 [.., 1]: the largest magnitude of each row. */
@@ -77,10 +77,8 @@ interface QuantisedRows {
 }
 
 /** x / max|x| of each row, as uint8 around 128 with steps of 1/127. What a row of zeros becomes does not matter: its product is multiplied by 0. */
-function quantiseRows(graph: GraphBuilder, input: Value): QuantisedRows {
-  const maximum = graph.node('ReduceMax', [graph.node('Abs', [input]), graph.constant(int64([-1]))], {
-    attributes: { keepdims: 1 },
-  });
+export function quantiseRows(graph: GraphBuilder, input: Value): QuantisedRows {
+  const maximum = rowMaximum(graph, graph.node('Abs', [input]));
   const unit = graph.node('Div', [input, maximum]);
   const values = graph.node('QuantizeLinear', [
     unit,
@@ -88,6 +86,11 @@ function quantiseRows(graph: GraphBuilder, input: Value): QuantisedRows {
     graph.constant(byteScalar(128)),
   ]);
   return { values, maximum };
+}
+
+/** The largest value of each row, [.., 1]. */
+export function rowMaximum(graph: GraphBuilder, input: Value): Value {
+  return graph.node('ReduceMax', [input, graph.constant(int64([-1]))], { attributes: { keepdims: 1 } });
 }
 
 function rowLinear(graph: GraphBuilder, rows: QuantisedRows, layer: Linear): Value {
@@ -178,22 +181,6 @@ export function blockLinear(
       accuracy_level: ACCUMULATE_INT8,
     },
   });
-}
-
-/** Rows `ids` of block-quantised weights as float32 [..ids, in]: an embedding table stored once for look-up and projection. */
-export function blockRows(
-  graph: GraphBuilder,
-  ids: Value,
-  options: { weights: BlockWeights; shape: Value },
-): Value {
-  const bytes = graph.node('Gather', [options.weights.values, ids]);
-  const scales = graph.node('Gather', [options.weights.scales, ids]);
-  const signed = graph.node('Sub', [
-    graph.node('Cast', [bytes], { attributes: { to: 1 } }),
-    graph.constant(scalar(128)),
-  ]);
-  const column = graph.node('Unsqueeze', [scales, graph.constant(int64([-1]))]);
-  return graph.node('Reshape', [graph.node('Mul', [signed, column]), options.shape]);
 }
 
 function absoluteMaximum(values: Float32Array): number {

@@ -26,6 +26,10 @@ export function scalar(value: number): ConstantTensor {
   return { type: 'float32', dims: [], data: Float32Array.of(value) };
 }
 
+export function signedByteScalar(value: number): ConstantTensor {
+  return { type: 'int8', dims: [], data: Int8Array.of(value) };
+}
+
 export function byteScalar(value: number): ConstantTensor {
   return { type: 'uint8', dims: [], data: Uint8Array.of(value) };
 }

@@ -65,8 +65,6 @@ export interface TranscribeOptions {
   /** Tried in order until the result passes the thresholds. */
   readonly temperatures: readonly number[];
   readonly beamSize: number;
-  /** A window whose greedy text has a mean log probability of at least this is not searched with the beam; 0 searches all with it. */
-  readonly beamBelowLogprob: number;
   /** Also say when each word was said; the segments' times then follow from their words. */
   readonly wordTimestamps: boolean;
   readonly conditionOnPreviousText: boolean;

@@ -5,15 +5,7 @@ import { join } from 'node:path';
 import test from 'node:test';
 import { type OnnxTensor, openOnnxSession } from '../../src/backends/onnx.ts';
 import { GraphBuilder, type Value } from '../../src/graphs/graph-builder.ts';
-import {
-  blockLinear,
-  blockRows,
-  blockWeights,
-  type Linear,
-  linear,
-  linearGelu,
-} from '../../src/graphs/layers.ts';
-import { int64 } from '../../src/graphs/tensor.ts';
+import { blockLinear, blockWeights, type Linear, linear, linearGelu } from '../../src/graphs/layers.ts';
 
 /** Numbers without pattern, the same every time. */
 function noise(length: number, scale = 1): Float32Array {
@@ -118,24 +110,6 @@ test('a layer and its Gelu equal the product and the Gelu behind it', async () =
   );
   together.forEach((number, index) => {
     assert.ok(Math.abs(number - apart[index]!) < 1e-5, `${number} instead of ${apart[index]}`);
-  });
-});
-
-test('a block-quantised table gives its rows back', async () => {
-  const ids = [3, 0, 95];
-  const rows = await run(
-    (graph) => {
-      const weights = blockWeights(graph, LAYER);
-      return blockRows(graph, graph.constant(int64(ids)), {
-        weights,
-        shape: graph.constant(int64([3, 256])),
-      });
-    },
-    { data: new Float32Array(256), dims: [1, 256] },
-  );
-  ids.forEach((id, place) => {
-    const expected = LAYER.weight.slice(id * 256, (id + 1) * 256);
-    assert.ok(relativeError(rows.slice(place * 256, (place + 1) * 256), expected) < 0.006);
   });
 });
 

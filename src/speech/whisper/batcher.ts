@@ -46,8 +46,6 @@ export interface Hearing {
   /** The text before, in tokens. */
   readonly previous: readonly number[];
   readonly method: Method;
-  /** Searched again, while the window is still encoded, when the text's mean log probability is below. */
-  readonly second?: { readonly belowLogprob: number; readonly method: Method } | undefined;
 }
 
 export interface HeardWindow extends DecodedWindow {
@@ -76,8 +74,8 @@ interface Job extends Hearing, Queued {
 
 /** A batch of `batchSize` windows is meant for windows of this length, the usual one; longer ones are fewer, so that memory stays the same. */
 const USUAL_FRAMES = 15 * FRAMES_PER_SECOND;
-/** Each row has keys and values of its own; more at once are hardly faster, and their memory grows with the text. */
-const MOST_ROWS = 20;
+/** Each row has keys and values of its own, which grow with the text; a beam seldom has all the rows that it may. */
+const MOST_ROWS = 40;
 /**
  * A window may take this many tokens before it is taken for a repetition and heard again at full length. Spoken English needs
  * 3 to 5 a second; scripts that Whisper's vocabulary spells in bytes need up to 12.
@@ -148,18 +146,13 @@ export function createBatcher(recogniser: Recogniser): Batcher {
   };
 }
 
-function shapeOf({ frames, previous, method, second }: Hearing): string {
-  return JSON.stringify([frames, previous.length, method, second?.method]);
+function shapeOf({ frames, previous, method }: Hearing): string {
+  return JSON.stringify([frames, previous.length, method]);
 }
 
 function mostWindows({ owner, frames, method }: Job): number {
   const byLength = Math.floor(owner.batchSize * Math.min(1, USUAL_FRAMES / frames));
-  return Math.max(1, Math.min(byLength, mostWith(method)));
-}
-
-/** How many windows the decoder takes at once when each has the rows of this method. */
-function mostWith(method: Method): number {
-  return Math.floor(MOST_ROWS / rowsOf(method));
+  return Math.max(1, Math.min(byLength, Math.floor(MOST_ROWS / rowsOf(method))));
 }
 
 async function hearTogether(
@@ -170,7 +163,7 @@ async function hearTogether(
   try {
     return await timed('decoder', jobs, async () => {
       await findLanguages(jobs, audio, recogniser);
-      const { decoded, order } = await search(audio, jobs, recogniser);
+      const { decoded, order } = await decode(audio, jobs, recogniser);
       const heard: HeardWindow[] = [];
       for (const [place, text] of decoded.entries()) {
         const index = order.indexOf(place);
@@ -184,39 +177,6 @@ async function hearTogether(
   } finally {
     audio.release();
   }
-}
-
-/** The text of each window; what is not likely enough is searched for again. */
-async function search(
-  audio: EncodedWindows,
-  jobs: readonly Job[],
-  recogniser: Recogniser,
-): Promise<DecodedBatch> {
-  const { method, second } = jobs[0]!;
-  const first = await decode(audio, jobs, { method, recogniser });
-  const isDoubtful = (place: number) =>
-    first.decoded[place]!.avgLogprob < (jobs[place]!.second?.belowLogprob ?? -Infinity);
-  const doubtful = first.order.filter(isDoubtful);
-  if (second === undefined || doubtful.length === 0) return first;
-  const decoded = [...first.decoded];
-  let { order } = first;
-  const most = mostWith(second.method);
-  for (let begin = 0; begin < doubtful.length; begin += most) {
-    const group = doubtful.slice(begin, begin + most);
-    const wanted = [...group, ...order.filter((place) => !group.includes(place))];
-    recogniser.backend.orderWindows(
-      audio,
-      wanted.map((place) => order.indexOf(place)),
-    );
-    const part = recogniser.backend.firstWindows(audio, group.length);
-    const again = group.map((place) => jobs[place]!);
-    const better = await decode(part, again, { method: second.method, recogniser });
-    group.forEach((place, index) => {
-      decoded[place] = better.decoded[index]!;
-    });
-    order = [...better.order.map((index) => group[index]!), ...wanted.slice(group.length)];
-  }
-  return { decoded, order };
 }
 
 interface Alignment {
@@ -262,13 +222,9 @@ async function findLanguages(
   });
 }
 
-function decode(
-  audio: EncodedWindows,
-  jobs: readonly Job[],
-  { method, recogniser }: { readonly method: Method; readonly recogniser: Recogniser },
-) {
+function decode(audio: EncodedWindows, jobs: readonly Job[], recogniser: Recogniser): Promise<DecodedBatch> {
   const { backend, tokens } = recogniser;
-  const { frames } = jobs[0]!;
+  const { frames, method } = jobs[0]!;
   const prompts = jobs.map((job) => promptOf(job, recogniser));
   const longest = Math.min(Math.floor(backend.maxTokens / 2), backend.maxTokens - prompts[0]!.length);
   return decodeBatch(audio, {

@@ -11,11 +11,12 @@ import { readAlignmentHeads } from './alignment-heads.ts';
 import { openWhisperCheckpoint, type WhisperSizes } from './checkpoint.ts';
 import { buildDecoder } from './decoder-graph.ts';
 import { buildEncoder } from './encoder-graph.ts';
+import type { StoredEmbedding } from './token-embedding.ts';
 import { readTokens, type WhisperTokens } from './tokens.ts';
 import { packVocabulary, readVocabulary, unpackVocabulary, type Vocabulary } from './vocabulary.ts';
 
 /** Part of the key under which conversions are cached: raise it with every change to what is written. */
-export const CONVERTER_VERSION = 4;
+export const CONVERTER_VERSION = 5;
 
 export const ENCODER_FILE = 'encoder.onnx';
 export const DECODER_FILE = 'decoder.onnx';
@@ -23,24 +24,31 @@ const VOCABULARY_FILE = 'vocabulary.bin';
 const DESCRIPTION_FILE = 'whisper.json';
 
 interface Description {
+  readonly compute: ComputeType;
   readonly sizes: WhisperSizes;
   readonly tokens: Omit<WhisperTokens, 'languages'> & {
     readonly languages: readonly (readonly [code: string, id: number])[];
   };
+  readonly embedding?: StoredEmbedding;
 }
 
 export interface ConvertedWhisper {
+  readonly compute: ComputeType;
   readonly sizes: WhisperSizes;
   readonly tokens: WhisperTokens;
   readonly vocabulary: Vocabulary;
+  /** Of an int8 model: in the weights of its decoder. */
+  readonly embedding: StoredEmbedding | undefined;
 }
 
 /** What is known of the model in a directory that `convertWhisper` has written. */
 export function readConverted(directory: string): ConvertedWhisper {
   const text = readFileSync(join(directory, DESCRIPTION_FILE), 'utf8');
-  const { sizes, tokens } = JSON.parse(text) as Description;
+  const { compute, sizes, tokens, embedding } = JSON.parse(text) as Description;
   return {
+    compute,
     sizes,
+    embedding,
     tokens: { ...tokens, languages: new Map(tokens.languages) },
     vocabulary: unpackVocabulary(readFileSync(join(directory, VOCABULARY_FILE))),
   };
@@ -52,20 +60,27 @@ export async function convertWhisper(source: string, target: string, compute: Co
   try {
     const { sizes } = checkpoint;
     const tokens = readTokens(source, sizes.vocabulary);
-    const description: Description = { sizes, tokens: { ...tokens, languages: [...tokens.languages] } };
-    await writeFile(join(target, DESCRIPTION_FILE), JSON.stringify(description));
-    await writeFile(
-      join(target, VOCABULARY_FILE),
-      packVocabulary(readVocabulary(join(source, 'tokenizer.json'))),
-    );
+    const vocabulary = packVocabulary(readVocabulary(join(source, 'tokenizer.json')));
+    await writeFile(join(target, VOCABULARY_FILE), vocabulary);
 
     const encoder = new GraphBuilder('whisper-encoder');
     buildEncoder(encoder, checkpoint, compute);
     await encoder.write(join(target, ENCODER_FILE));
 
     const decoder = new GraphBuilder('whisper-decoder');
-    buildDecoder({ graph: decoder, checkpoint, compute }, tokens, readAlignmentHeads(source, sizes));
-    await decoder.write(join(target, DECODER_FILE));
+    const heads = readAlignmentHeads(source, sizes);
+    const table = buildDecoder({ graph: decoder, checkpoint, compute }, tokens, heads);
+    const offsets = await decoder.write(join(target, DECODER_FILE));
+
+    const description: Description = {
+      compute,
+      sizes,
+      tokens: { ...tokens, languages: [...tokens.languages] },
+      ...(table && {
+        embedding: { values: offsets.get(table.values)!, scales: offsets.get(table.scales)! },
+      }),
+    };
+    await writeFile(join(target, DESCRIPTION_FILE), JSON.stringify(description));
   } finally {
     checkpoint.close();
   }

@@ -45,9 +45,13 @@ export async function decodeBatch(audio: EncodedWindows, request: DecodeRequest)
   const { backend, tokens, method, prompts } = request;
   const rules = createLogitRules(tokens, Math.min(tokens.timestamps, request.frames / 2 + 1));
   const searches = request.maxTokens.map((maxTokens) =>
-    createSearch(method, { rules, endOfText: tokens.endOfText, maxTokens }),
+    createSearch(method, {
+      rules,
+      endOfText: tokens.endOfText,
+      firstTimestamp: tokens.firstTimestamp,
+      maxTokens,
+    }),
   );
-  const rowsPerWindow = searches[0]!.rows;
   const startIndex = prompts[0]!.lastIndexOf(tokens.startOfTranscript);
   const step = { candidates: candidatesOf(method), withLogits: method.kind === 'draw' };
 
@@ -56,6 +60,7 @@ export async function decodeBatch(audio: EncodedWindows, request: DecodeRequest)
     audio,
     state: undefined,
     tokens: prompts,
+    beams: prompts.map(() => 1),
     select: [startIndex, prompts[0]!.length - 1],
     withLogits: true,
   });
@@ -63,18 +68,19 @@ export async function decodeBatch(audio: EncodedWindows, request: DecodeRequest)
   const all: Active[] = searches.map((search, place) => ({ place, search }));
   /** Those that run first, then those that have ended. */
   let places = all;
-  let running = all.length;
-  let rows = 1;
+  /** Rows of each window that runs. */
+  let beams = prompts.map(() => 1);
   let selected = { count: 2, place: 1 };
 
   for (;;) {
-    const advances = places.slice(0, running).map(({ place, search }, window) =>
+    const firstRows = beams.map((_, window) => beams.slice(0, window).reduce((sum, rows) => sum + rows, 0));
+    const advances = places.slice(0, beams.length).map(({ place, search }, window) =>
       request.isCancelled(place)
         ? undefined
         : search.advance(
-            Array.from({ length: rows }, (_, row) => ({
+            Array.from({ length: beams[window]! }, (_, row) => ({
               output,
-              index: (window * rows + row) * selected.count + selected.place,
+              index: (firstRows[window]! + row) * selected.count + selected.place,
             })),
           ),
     );
@@ -82,19 +88,19 @@ export async function decodeBatch(audio: EncodedWindows, request: DecodeRequest)
     if (count === 0) break;
     const survived = order.slice(0, count).map((window) => ({ window, advance: advances[window]! }));
     const parents = survived.flatMap(({ window, advance }) =>
-      advance.parents.map((parent) => window * rows + parent),
+      advance.parents.map((parent) => firstRows[window]! + parent),
     );
-    const isSame = parents.length === running * rows && parents.every((parent, row) => parent === row);
+    const isSame = parents.length === output.state.rows && parents.every((parent, row) => parent === row);
     const state = isSame ? output.state : backend.selectRows(output.state, parents);
-    if (count < running) backend.orderWindows(audio, order);
-    places = [...order.map((window) => places[window]!), ...places.slice(running)];
-    running = count;
-    rows = rowsPerWindow;
+    if (count < beams.length) backend.orderWindows(audio, order);
+    places = [...order.map((window) => places[window]!), ...places.slice(beams.length)];
+    beams = survived.map(({ advance }) => advance.tokens.length);
     selected = { count: 1, place: 0 };
     output = await backend.decode({
       ...step,
-      audio: backend.firstWindows(audio, running),
+      audio: backend.firstWindows(audio, count),
       state,
+      beams,
       tokens: survived.flatMap(({ advance }) => advance.tokens.map((token) => [token])),
       select: [0],
     });

@@ -3,14 +3,15 @@
  *
  * R rows (a row is one hypothesis: a window, or one beam of it) of S new tokens, after P tokens that the cache holds.
  *
- * Inputs  ids          int64 [R × S]
+ * Inputs  ids          int64 [R × S]; at int8 `embedded` float32 [R × S × width] in its place: their rows of the table
  *         positions    int64 [S]: P .. P+S-1
  *         select       int64 [K]: the places among the S whose logits are wanted
  *         candidates   int64 [1]: how many best text tokens to give
- *         beam_shape   int64 [3]: [W, R/W·S, width], where W windows are shared by R/W beams each
+ *         beam_shape   int64 [3]: [W, B·S, width]. Each of W windows has B places for rows; some may be taken twice by the same row
+ *         rows_of_places, places_of_rows   int64 [W·B], [R]: the row at each place, and a place of each row
  *         past_key_i, past_value_i   float32 [R × heads × P × 64]
  *         aligned      int64 [1]: for how many of the S tokens the attention to the audio is wanted; 0 costs nothing
- *         cross_key_i float32 [W × heads × 64 × T], cross_value_i float32 [W × heads × T × 64]: the encoder's outputs
+ *         cross_key_i, cross_value_i and, at int8, their scales: the encoder's outputs, as `cross-attention.ts` says
  * Outputs logits       float32 [R × K × vocabulary], raw
  *         text_values, text_ids  [R × K × candidates]: best tokens below the first timestamp, suppressed ones left out
  *         text_lse     float32 [R × K × 1]: log of the sum of exp over the same tokens
@@ -25,7 +26,6 @@ import type { GraphBuilder, Value } from '../../graphs/graph-builder.ts';
 import {
   type BlockWeights,
   blockLinear,
-  blockRows,
   blockWeights,
   CONTRIB,
   type ComputeType,
@@ -36,6 +36,7 @@ import {
 } from '../../graphs/layers.ts';
 import { float32, int64 } from '../../graphs/tensor.ts';
 import { type Attention, HEAD_SIZE, type WhisperCheckpoint } from './checkpoint.ts';
+import { type Attended, attendAudio } from './cross-attention.ts';
 import { addAndNorm, attentionBias, firstNorm } from './encoder-graph.ts';
 
 export interface DecoderTokens {
@@ -55,21 +56,30 @@ interface Context {
   readonly compute: ComputeType;
 }
 
+interface Beams {
+  readonly shape: Value;
+  readonly rowsOfPlaces: Value;
+  readonly placesOfRows: Value;
+}
+
+/** Gives the table of embeddings that the caller of an int8 graph must look tokens up in. */
 export function buildDecoder(
   context: Context,
   tokens: DecoderTokens,
   alignmentHeads: readonly AlignmentHead[],
-): void {
+): BlockWeights | undefined {
   const { graph, checkpoint, compute } = context;
   const { sizes } = checkpoint;
-  const ids = graph.input('ids', 'int64', ['rows', 'tokens']);
-  const positions = graph.input('positions', 'int64', ['tokens']);
   const select = graph.input('select', 'int64', ['selected']);
-  const beamShape = graph.input('beam_shape', 'int64', [3]);
+  const beams: Beams = {
+    shape: graph.input('beam_shape', 'int64', [3]),
+    rowsOfPlaces: graph.input('rows_of_places', 'int64', ['places']),
+    placesOfRows: graph.input('places_of_rows', 'int64', ['rows']),
+  };
   const attentions: Value[] = [];
 
   const embedding = embeddingOf(context);
-  let stream = embedTokens(context, embedding, { ids, positions });
+  let stream = embedTokens(context, embedding);
   let normed = firstNorm(graph, stream, checkpoint.norm('decoder', { layer: 0, before: 'self' }));
   for (let layer = 0; layer < sizes.decoderLayers; layer += 1) {
     const self = checkpoint.attention('decoder', layer, 'self');
@@ -83,7 +93,7 @@ export function buildDecoder(
       norm: checkpoint.norm('decoder', { layer, before: 'cross' }),
       bias: self.output.bias!,
     });
-    const { heard, weights } = crossAttention(context, normed, { attention: cross, layer, beamShape });
+    const { heard, weights } = crossAttention(context, normed, { attention: cross, layer, beams });
     attentions.push(weights);
     [normed, stream] = addAndNorm(graph, [heard, stream], {
       norm: checkpoint.norm('decoder', { layer, before: 'feedForward' }),
@@ -99,10 +109,11 @@ export function buildDecoder(
   const selected = graph.node('Gather', [normed, select], { attributes: { axis: 1 } });
   outputs(context, project(context, embedding, selected), tokens);
   alignment(context, attentions, alignmentHeads);
+  return 'blocks' in embedding ? embedding.blocks : undefined;
 }
 
 /**
- * At int8 one block-quantised table serves look-up and projection; at float32 they share the same constant. The block kernel
+ * At int8 the table is block-quantised; at float32 look-up and projection share one constant. The block kernel
  * differs by 1e-7 between one row and several. That is harmless in the last layer, where nothing rounds it up; inside the
  * decoder it would flip the rounding of later activations, so the layers there are quantised by rows, which is exact.
  */
@@ -116,20 +127,14 @@ function embeddingOf({ graph, checkpoint, compute }: Context): Embedding {
   return { table: graph.constant(float32(weight, [vocabulary, width])) };
 }
 
-function embedTokens(
-  { graph, checkpoint }: Context,
-  embedding: Embedding,
-  { ids, positions }: { ids: Value; positions: Value },
-): Value {
+function embedTokens({ graph, checkpoint }: Context, embedding: Embedding): Value {
   const { textPositions, width } = checkpoint.sizes;
-  const table = graph.constant(float32(checkpoint.textPositions(), [textPositions, width]));
-  const shape = graph.node('Concat', [graph.node('Shape', [ids]), graph.constant(int64([width]))], {
-    attributes: { axis: 0 },
-  });
   const tokens =
     'blocks' in embedding
-      ? blockRows(graph, ids, { weights: embedding.blocks, shape })
-      : graph.node('Gather', [embedding.table, ids]);
+      ? graph.input('embedded', 'float32', ['rows', 'tokens', width])
+      : graph.node('Gather', [embedding.table, graph.input('ids', 'int64', ['rows', 'tokens'])]);
+  const table = graph.constant(float32(checkpoint.textPositions(), [textPositions, width]));
+  const positions = graph.input('positions', 'int64', ['tokens']);
   return graph.node('Add', [tokens, graph.node('Gather', [table, positions])]);
 }
 
@@ -174,27 +179,24 @@ function selfAttention(
   return linear(graph, said!, { layer: withoutBias(attention.output), compute });
 }
 
-/** q·K, softmax (`weights`), ·V (`heard`) against the encoder's keys and values; the beams of one window share them. */
+/** The rows of a window attend together: they share its keys and values. */
 function crossAttention(
   context: Context,
   input: Value,
-  options: { attention: Attention; layer: number; beamShape: Value },
-): { heard: Value; weights: Value } {
+  options: { attention: Attention; layer: number; beams: Beams },
+): Attended {
   const { graph, checkpoint, compute } = context;
-  const { heads, width } = checkpoint.sizes;
-  const { attention, layer, beamShape } = options;
-  const key = graph.input(`cross_key_${layer}`, 'float32', ['windows', heads, HEAD_SIZE, 'audio']);
-  const value = graph.input(`cross_value_${layer}`, 'float32', ['windows', heads, 'audio', HEAD_SIZE]);
+  const { sizes } = checkpoint;
+  const { attention, layer, beams } = options;
   const query = linear(graph, input, { layer: scaled(attention.query, 1 / Math.sqrt(HEAD_SIZE)), compute });
-  const byWindow = graph.node('Reshape', [query, beamShape]);
-  const split = graph.node('Reshape', [byWindow, graph.constant(int64([0, 0, heads, HEAD_SIZE]))]);
+  const spread = graph.node('Gather', [query, beams.rowsOfPlaces]);
+  const byWindow = graph.node('Reshape', [spread, beams.shape]);
+  const split = graph.node('Reshape', [byWindow, graph.constant(int64([0, 0, sizes.heads, HEAD_SIZE]))]);
   const perHead = graph.node('Transpose', [split], { attributes: { perm: [0, 2, 1, 3] } });
-  const weights = graph.node('Softmax', [graph.node('MatMul', [perHead, key])], { attributes: { axis: -1 } });
-  const mixed = graph.node('Transpose', [graph.node('MatMul', [weights, value])], {
-    attributes: { perm: [0, 2, 1, 3] },
-  });
-  const merged = graph.node('Reshape', [mixed, graph.constant(int64([0, 0, width]))]);
-  const byRow = graph.node('Reshape', [merged, graph.node('Shape', [input])]);
+  const { heard, weights } = attendAudio(graph, perHead, { layer, sizes, compute });
+  const mixed = graph.node('Transpose', [heard], { attributes: { perm: [0, 2, 1, 3] } });
+  const merged = graph.node('Reshape', [mixed, graph.node('Shape', [spread])]);
+  const byRow = graph.node('Gather', [merged, beams.placesOfRows]);
   return { heard: linear(graph, byRow, { layer: withoutBias(attention.output), compute }), weights };
 }
 

@@ -21,6 +21,7 @@ export async function detectLanguages(
     audio,
     state: undefined,
     tokens: windows.map(() => [tokens.startOfTranscript]),
+    beams: windows.map(() => 1),
     select: [0],
     candidates: 1,
     withLogits: true,

@@ -3,8 +3,7 @@
  * values computed at its end: they depend on the audio alone, so they are computed once and never again.
  *
  * Input   mel      float32 [B × bins × 2T]
- * Outputs key_i    float32 [B × heads × 64 × T] (transposed, so that the decoder's q·K is a plain product)
- *         value_i  float32 [B × heads × T × 64], for each decoder layer i
+ * Outputs key_i, value_i and, at int8, their scales, for each decoder layer i: as `cross-attention.ts` says
  *
  * T is free up to 1500: a window shorter than 30 s costs less, and attention is quadratic in it.
  */
@@ -19,7 +18,8 @@ import {
   withoutBias,
 } from '../../graphs/layers.ts';
 import { float32, int64 } from '../../graphs/tensor.ts';
-import { type Attention, HEAD_SIZE, type Norm, type WhisperCheckpoint } from './checkpoint.ts';
+import type { Attention, Norm, WhisperCheckpoint } from './checkpoint.ts';
+import { writeAudio } from './cross-attention.ts';
 
 export function buildEncoder(graph: GraphBuilder, checkpoint: WhisperCheckpoint, compute: ComputeType): void {
   const { sizes } = checkpoint;
@@ -53,7 +53,7 @@ export function buildEncoder(graph: GraphBuilder, checkpoint: WhisperCheckpoint,
       bias: feedForward.contract.bias!,
     });
   }
-  crossAttention(graph, checkpoint, { hidden: normed, compute });
+  writeAudio(graph, checkpoint, { hidden: normed, compute });
 }
 
 /** Two convolutions (the second halves the frames), then the sinusoidal positions of the first T. */
@@ -120,32 +120,4 @@ export function addAndNorm(
     { domain: CONTRIB, attributes: { epsilon: LAYER_NORM_EPSILON }, outputs: 4 },
   );
   return [normed!, sum!];
-}
-
-function crossAttention(
-  graph: GraphBuilder,
-  checkpoint: WhisperCheckpoint,
-  options: { hidden: Value; compute: ComputeType },
-): void {
-  const { heads, decoderLayers } = checkpoint.sizes;
-  const split = graph.constant(int64([0, 0, heads, HEAD_SIZE]));
-  const layers = Array.from({ length: decoderLayers }, (_, layer) =>
-    checkpoint.attention('decoder', layer, 'cross'),
-  );
-  const projected = linears(graph, options.hidden, {
-    layers: layers.flatMap((attention) => [attention.key, attention.value]),
-    compute: options.compute,
-  });
-  const perHead = (value: Value, perm: readonly number[]) =>
-    graph.node('Transpose', [graph.node('Reshape', [value, split])], { attributes: { perm } });
-  for (let layer = 0; layer < decoderLayers; layer += 1) {
-    graph.output(`key_${layer}`, perHead(projected[2 * layer]!, [0, 2, 3, 1]), {
-      type: 'float32',
-      dims: ['batch', heads, HEAD_SIZE, 'positions'],
-    });
-    graph.output(`value_${layer}`, perHead(projected[2 * layer + 1]!, [0, 2, 1, 3]), {
-      type: 'float32',
-      dims: ['batch', heads, 'positions', HEAD_SIZE],
-    });
-  }
 }

@@ -3,17 +3,16 @@
  * cores all the time. While one batch is decoded the next is encoded (docs/benchmarks.md, "Encoder beside decoder").
  */
 import { Worker } from 'node:worker_threads';
-import { createSlab } from '../../backends/buffer-pool.ts';
 import type { EncodedWindows } from '../../backends/contract.ts';
+import { createSlab } from '../../backends/slab.ts';
 import { AppError, fromWireError, type WireError } from '../../base/errors.ts';
-import type { WhisperSizes } from './checkpoint.ts';
-import { audioLength, audioTensors } from './onnx-encoder.ts';
+import { type AudioFormat, audioBytes, audioTensors } from './audio-memory.ts';
 import type { Tensors } from './tensors.ts';
 
 export interface EncoderStart {
   /** The graph. */
   readonly path: string;
-  readonly sizes: WhisperSizes;
+  readonly format: AudioFormat;
   readonly threads: number;
 }
 
@@ -21,15 +20,15 @@ export interface EncoderStart {
 export interface EncoderWork {
   readonly mels: readonly Float32Array[];
   readonly frames: number;
-  readonly memory: Float32Array;
+  readonly memory: ArrayBuffer;
 }
 
 export interface EncoderAnswer {
-  readonly memory?: Float32Array;
+  readonly memory?: ArrayBuffer;
   readonly error: WireError | undefined;
 }
 
-/** Cross-attention keys and values by the decoder's input names, [windows × ...]. */
+/** What `audioTensors` says, [windows × ...]. */
 export interface OnnxWindows extends EncodedWindows {
   readonly tensors: Tensors;
 }
@@ -46,11 +45,11 @@ interface Waiting {
 }
 
 /** Room for this many windows of this length is there from the beginning; larger batches take more. */
-const USUAL_BATCH = { windows: 4, positions: 750 };
+const USUAL_BATCH = { windows: 4, positions: 736 };
 
 /** Throws what opening the graph throws. */
 export async function startEncoder(start: EncoderStart): Promise<EncoderThread> {
-  const { sizes } = start;
+  const { format } = start;
   const worker = new Worker(new URL('./encoder-worker.js', import.meta.url), { workerData: start });
   const waiting: Waiting[] = [];
   let failure: AppError | undefined;
@@ -78,20 +77,20 @@ export async function startEncoder(start: EncoderStart): Promise<EncoderThread> 
 
   await nextAnswer();
   // One batch is encoded while another is decoded.
-  const slabs = createSlab(audioLength(sizes, USUAL_BATCH), 2);
+  const slabs = createSlab({ least: audioBytes(format, USUAL_BATCH), most: 2 });
   return {
     async encode(mels, frames) {
       if (failure !== undefined) throw failure;
       const shape = { windows: mels.length, positions: frames / 2 };
-      const memory = slabs.take(audioLength(sizes, shape));
+      const memory = slabs.take(audioBytes(format, shape));
       const work: EncoderWork = { mels, frames, memory };
-      const moved = [memory, ...mels].map(({ buffer }) => buffer as ArrayBuffer);
+      const moved = [memory, ...mels.map(({ buffer }) => buffer as ArrayBuffer)];
       worker.postMessage(work, moved);
       const answer = await nextAnswer();
       const filled = answer.memory!;
       return {
         count: mels.length,
-        tensors: audioTensors(filled, sizes, shape),
+        tensors: audioTensors(filled, format, shape),
         release: () => slabs.give(filled),
       };
     },

@@ -5,14 +5,14 @@ import { toWireError } from '../../base/errors.ts';
 import type { EncoderAnswer, EncoderStart, EncoderWork } from './encoder-thread.ts';
 import { createEncoder } from './onnx-encoder.ts';
 
-const { path, sizes, threads } = workerData as EncoderStart;
+const { path, format, threads } = workerData as EncoderStart;
 const port = parentPort!;
-const answer = (message: EncoderAnswer, memory?: Float32Array) =>
-  port.postMessage(message, memory === undefined ? [] : [memory.buffer as ArrayBuffer]);
+const answer = (message: EncoderAnswer, memory?: ArrayBuffer) =>
+  port.postMessage(message, memory === undefined ? [] : [memory]);
 
 try {
   const session = await openOnnxSession(path, { threads });
-  const encoder = createEncoder(session, sizes);
+  const encoder = createEncoder(session, format);
   port.on('message', (work: EncoderWork | 'close') => {
     if (work === 'close') {
       void session.close().then(() => port.close());

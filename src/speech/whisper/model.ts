@@ -63,9 +63,10 @@ export async function load(spec: LoadSpec): Promise<LoadedModel> {
 }
 
 async function openModel(spec: LoadSpec, options: WhisperLoadOptions): Promise<WhisperModel> {
-  const { sizes, tokens, vocabulary } = readConverted(options.graphs);
+  const converted = readConverted(options.graphs);
+  const { sizes, tokens, vocabulary } = converted;
   const recogniser: Recogniser = {
-    backend: await openOnnxWhisper(options.graphs, { sizes, threads: options.threads }),
+    backend: await openOnnxWhisper(options.graphs, converted, options.threads),
     tokens,
     tokenizer: createTokenizer(vocabulary, tokens.endOfText),
     frontEnd: createMelFrontEnd(sizes.melBins),

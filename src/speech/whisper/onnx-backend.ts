@@ -1,6 +1,5 @@
 /** Whisper's encoder and decoder graphs on ONNX Runtime, behind the backend contract. */
 import { join } from 'node:path';
-import { createBufferPool } from '../../backends/buffer-pool.ts';
 import type {
   Attention,
   DecodeInput,
@@ -10,13 +9,13 @@ import type {
   WhisperBackend,
 } from '../../backends/contract.ts';
 import { type OnnxTensor, openOnnxSession } from '../../backends/onnx.ts';
-import { HEAD_SIZE, type WhisperSizes } from './checkpoint.ts';
-import { DECODER_FILE, ENCODER_FILE } from './convert.ts';
+import { createSlab } from '../../backends/slab.ts';
+import { HEAD_SIZE } from './checkpoint.ts';
+import { type ConvertedWhisper, DECODER_FILE, ENCODER_FILE } from './convert.ts';
 import { type OnnxWindows, startEncoder } from './encoder-thread.ts';
 import {
   canMove,
   copyLeading,
-  type FloatTensor,
   integers,
   mapValues,
   moveLeading,
@@ -25,36 +24,53 @@ import {
   type Tensors,
   tensorsIn,
 } from './tensors.ts';
+import { openTokenEmbedding } from './token-embedding.ts';
 
-/** Mel frames in a second of audio. */
-const FRAMES_PER_SECOND = 100;
 /**
  * Windows come in few lengths, so that they can be decoded as one batch without masks; what `speech.vad.max_speech_seconds` allows by
  * default fits into the first. On 48 variants of six recordings errors were no more than with 30 s (docs/benchmarks.md, "Window length").
  */
-const WINDOW_SECONDS = [15, 18, 21, 25, 30];
+const WINDOW_FRAMES = [1472, 1792, 2112, 2496, 3000];
 
-/** Self-attention keys and values by graph input name, [rows × heads × length × 64]. */
+/** Self-attention keys and values, [rows × heads × length × 64]. */
 interface OnnxState extends DecoderState {
   readonly tensors: Tensors;
 }
 
-/** Of keys and values of rows that wait to be used again: several steps of a batch of base. */
-const POOL_BYTES = 16 * 2 ** 20;
+/** What keys and values of rows have room for from the beginning, and the most that is kept. */
+const USUAL_STATE = { rows: 8, length: 64 };
+const LARGEST_STATE = { rows: 20, length: 128 };
 
-const SMALL_OUTPUTS = ['text_values', 'text_ids', 'text_lse', 'end_logit', 'timestamps'];
+const SMALL_OUTPUTS = ['text_values', 'text_ids', 'text_lse', 'end_logit'];
 
+/** `directory` is what `convertWhisper` has written, `model` what `readConverted` has read of it. */
 export async function openOnnxWhisper(
   directory: string,
-  options: { readonly sizes: WhisperSizes; readonly threads: number },
+  model: Pick<ConvertedWhisper, 'compute' | 'embedding' | 'sizes' | 'tokens'>,
+  threads: number,
 ): Promise<WhisperBackend> {
-  const { sizes, threads } = options;
+  const { sizes, compute } = model;
+  const { timestamps } = model.tokens;
   // Both at the same time.
-  const starting = startEncoder({ path: join(directory, ENCODER_FILE), sizes, threads });
+  const starting = startEncoder({ path: join(directory, ENCODER_FILE), format: { sizes, compute }, threads });
   const decoder = await openOnnxSession(join(directory, DECODER_FILE), { threads });
   const encoder = await starting;
-  const layers = Array.from({ length: sizes.decoderLayers }, (_, layer) => layer);
-  const states = createBufferPool(POOL_BYTES);
+  const table =
+    model.embedding &&
+    openTokenEmbedding(join(directory, `${DECODER_FILE}.data`), model.embedding, sizes.width);
+  const kept = Array.from({ length: sizes.decoderLayers }, (_, layer) => [
+    `key_${layer}`,
+    `value_${layer}`,
+  ]).flat();
+  const stateBytes = ({ rows, length }: { rows: number; length: number }) =>
+    kept.length * rows * sizes.heads * length * HEAD_SIZE * Float32Array.BYTES_PER_ELEMENT;
+  let scores = new Float32Array(0);
+  // One is read while the next is written.
+  const states = createSlab({
+    least: stateBytes(USUAL_STATE),
+    most: 2,
+    largest: stateBytes(LARGEST_STATE),
+  });
 
   function feedsOf(input: Omit<DecodeInput, 'withLogits'>, aligned: number): Record<string, OnnxTensor> {
     const audio = input.audio as OnnxWindows;
@@ -63,13 +79,15 @@ export async function openOnnxWhisper(
     const past = input.state?.length ?? 0;
     const positions = Array.from({ length: count }, (_, index) => past + index);
     return {
-      ...audio.tensors,
-      ...(input.state === undefined ? emptyCache(rows) : (input.state as OnnxState).tensors),
-      ids: integers(input.tokens.flat(), [rows, count]),
+      ...prefixed('cross_', audio.tensors),
+      ...prefixed('past_', (input.state as OnnxState | undefined)?.tensors ?? emptyCache(rows)),
+      ...(table === undefined
+        ? { ids: integers(input.tokens.flat(), [rows, count]) }
+        : { embedded: { data: table.rows(input.tokens.flat()), dims: [rows, count, sizes.width] } }),
       positions: integers(positions),
       select: integers(input.select),
       candidates: integers([input.candidates]),
-      beam_shape: integers([audio.count, (rows / audio.count) * count, sizes.width]),
+      ...beamsOf(input.beams, [count, sizes.width]),
       aligned: integers([aligned]),
     };
   }
@@ -78,12 +96,14 @@ export async function openOnnxWhisper(
     const rows = input.tokens.length;
     const length = (input.state?.length ?? 0) + input.tokens[0]!.length;
     const state = allocateState(rows, length);
-    const present = Object.entries(state.tensors).map(([name, tensor]) => [
-      name.replace('past', 'present'),
-      tensor,
-    ]);
-    const wanted = [...SMALL_OUTPUTS, ...(input.withLogits ? ['logits'] : [])];
-    const results = await decoder.run(feedsOf(input, 0), wanted, Object.fromEntries(present) as Tensors);
+    const { logits, ...scores } = scoresOf(rows * input.select.length, input.withLogits);
+    const shape = [rows, input.select.length];
+    const into = {
+      ...prefixed('present_', state.tensors),
+      timestamps: { data: scores.timestamps, dims: [...shape, timestamps] },
+      ...(logits === undefined ? {} : { logits: { data: logits, dims: [...shape, sizes.vocabulary] } }),
+    };
+    const results = await decoder.run(feedsOf(input, 0), SMALL_OUTPUTS, into);
     input.state?.release();
     const float = (name: string) => results[name]!.data as Float32Array;
     return {
@@ -92,8 +112,8 @@ export async function openOnnxWhisper(
       textIds: results['text_ids']!.data as BigInt64Array,
       textLogSum: float('text_lse'),
       endLogit: float('end_logit'),
-      timestamps: float('timestamps'),
-      logits: input.withLogits ? float('logits') : undefined,
+      timestamps: scores.timestamps,
+      logits,
     };
   }
 
@@ -102,35 +122,37 @@ export async function openOnnxWhisper(
       audio: part(audio, index, index + 1),
       state: undefined,
       tokens: [tokens],
+      beams: [1],
       select: [0],
       candidates: 1,
     };
     const { attention } = await decoder.run(feedsOf(input, tokens.length), ['attention']);
-    const { data, dims } = attention as FloatTensor;
+    const { data, dims } = attention as OnnxTensor<Float32Array>;
     return { heads: dims[1]!, positions: dims[3]!, weights: data };
   }
 
-  function emptyCache(rows: number): Record<string, FloatTensor> {
-    const empty = { data: new Float32Array(0), dims: [rows, sizes.heads, 0, HEAD_SIZE] };
-    return Object.fromEntries(
-      layers.flatMap((layer) => [
-        [`past_key_${layer}`, empty],
-        [`past_value_${layer}`, empty],
-      ]),
-    );
+  /** Memory for the larger outputs, the same for every call: garbage of a step that the collector hardly sees. */
+  function scoresOf(places: number, withLogits: boolean) {
+    const widths = [timestamps, withLogits ? sizes.vocabulary : 0] as const;
+    const wanted = places * (widths[0] + widths[1]);
+    if (scores.length < wanted) scores = new Float32Array(wanted);
+    const first = places * widths[0];
+    return {
+      timestamps: scores.subarray(0, first),
+      logits: withLogits ? scores.subarray(first, wanted) : undefined,
+    };
+  }
+
+  function emptyCache(rows: number): Tensors {
+    return tensorsIn(new Float32Array(0), kept, [rows, sizes.heads, 0, HEAD_SIZE]);
   }
 
   function allocateState(rows: number, length: number): OnnxState {
-    const dims = [rows, sizes.heads, length, HEAD_SIZE];
-    const memory = states.take(2 * layers.length * rows * sizes.heads * length * HEAD_SIZE);
+    const memory = states.take(stateBytes({ rows, length }));
     return {
       rows,
       length,
-      tensors: tensorsIn(memory, {
-        layers: sizes.decoderLayers,
-        name: (kind, layer) => `past_${kind}_${layer}`,
-        dims: { key: dims, value: dims },
-      }),
+      tensors: tensorsIn(new Float32Array(memory), kept, [rows, sizes.heads, length, HEAD_SIZE]),
       release: () => states.give(memory),
     };
   }
@@ -138,8 +160,8 @@ export async function openOnnxWhisper(
   function selectRows(given: DecoderState, rows: readonly number[]): OnnxState {
     const state = given as OnnxState;
     if (canMove(rows)) {
-      const kept = mapValues(state.tensors, (tensor) => moveLeading(tensor, rows));
-      return { ...state, rows: rows.length, tensors: kept };
+      const tensors = mapValues(state.tensors, (tensor) => moveLeading(tensor, rows));
+      return { ...state, rows: rows.length, tensors };
     }
     const copy = allocateState(rows.length, state.length);
     for (const [name, tensor] of Object.entries(copy.tensors))
@@ -151,15 +173,15 @@ export async function openOnnxWhisper(
   return {
     melBins: sizes.melBins,
     vocabulary: sizes.vocabulary,
-    windowFrames: WINDOW_SECONDS.map((seconds) => seconds * FRAMES_PER_SECOND),
+    windowFrames: WINDOW_FRAMES,
     maxTokens: sizes.textPositions,
     encodesBeside: threads > 1,
     encode: encoder.encode,
     orderWindows(audio, order) {
       const tensors = Object.values((audio as OnnxWindows).tensors);
-      const spare = states.take(tensors[0]!.data.length / audio.count);
+      const largest = Math.max(...tensors.map(({ data }) => data.byteLength));
+      const spare = new Uint8Array(largest / audio.count);
       for (const tensor of tensors) orderLeading(tensor, order, spare);
-      states.give(spare);
     },
     firstWindows: (audio, count) => part(audio, 0, count),
     decode,
@@ -168,7 +190,34 @@ export async function openOnnxWhisper(
     async close() {
       await encoder.close();
       await decoder.close();
+      table?.close();
     },
+  };
+}
+
+function prefixed(prefix: string, tensors: Tensors): Tensors {
+  return Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [prefix + name, tensor]));
+}
+
+/**
+ * `beams` rows of each window at equally many places for each: where a window has fewer, its last one stands at the rest, too. Its queries
+ * are answered for nothing, which costs less than rows of their own all the way.
+ */
+function beamsOf(
+  beams: readonly number[],
+  [tokens, width]: readonly [number, number],
+): Record<'beam_shape' | 'rows_of_places' | 'places_of_rows', OnnxTensor> {
+  const places = Math.max(...beams);
+  const [rowsOfPlaces, placesOfRows]: [number[], number[]] = [[], []];
+  for (const [window, count] of beams.entries()) {
+    const first = placesOfRows.length;
+    for (let place = 0; place < places; place += 1) rowsOfPlaces.push(first + Math.min(place, count - 1));
+    for (let row = 0; row < count; row += 1) placesOfRows.push(window * places + row);
+  }
+  return {
+    beam_shape: integers([beams.length, places * tokens, width]),
+    rows_of_places: integers(rowsOfPlaces),
+    places_of_rows: integers(placesOfRows),
   };
 }
 

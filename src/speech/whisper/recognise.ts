@@ -5,8 +5,9 @@
 import { throwIfAborted } from '../../base/abort.ts';
 import { compressionRatio } from '../compression-ratio.ts';
 import type { TranscribeOptions } from '../transcript.ts';
-import type { Batcher, HeardWindow, Hearing, Listener, Recogniser } from './batcher.ts';
+import type { Batcher, HeardWindow, Listener, Recogniser } from './batcher.ts';
 import { SAMPLE_RATE } from './mel.ts';
+import type { Method } from './search.ts';
 import { cutAtTimestamps } from './segments.ts';
 import { framesFor, MAX_WINDOW_FRAMES, type Window } from './windows.ts';
 
@@ -69,7 +70,11 @@ async function attempt(
 ): Promise<Recognised> {
   const { batcher, listener, options, recogniser } = context;
   throwIfAborted(listener.signal);
-  const decoded = await batcher.hear(listener, { window, ...rung, ...methodsAt(temperature, options) });
+  const decoded = await batcher.hear(listener, {
+    window,
+    ...rung,
+    method: methodAt(temperature, options),
+  });
   return {
     ...decoded,
     temperature,
@@ -79,15 +84,8 @@ async function attempt(
   };
 }
 
-/** At temperature 0 greedily, and with the beam where that is not sure enough; else by drawing. */
-function methodsAt(temperature: number, options: TranscribeOptions): Pick<Hearing, 'method' | 'second'> {
-  if (temperature > 0) return { method: { kind: 'draw', temperature, rows: DRAWS } };
-  const beam = { kind: 'beam', size: options.beamSize } as const;
-  if (options.beamSize === 1 || options.beamBelowLogprob === 0) return { method: beam };
-  return {
-    method: { kind: 'beam', size: 1 },
-    second: { belowLogprob: options.beamBelowLogprob, method: beam },
-  };
+function methodAt(temperature: number, { beamSize }: TranscribeOptions): Method {
+  return temperature > 0 ? { kind: 'draw', temperature, rows: DRAWS } : { kind: 'beam', size: beamSize };
 }
 
 function needsRetry(

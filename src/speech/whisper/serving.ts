@@ -40,8 +40,7 @@ function optionsOf(request: SpeechRequest, defaults: WhisperDefaults): Transcrib
     wordTimestamps: request.wordTimestamps ?? false,
     ...(language === undefined ? {} : { language }),
     ...(prompt === undefined || prompt.trim() === '' ? {} : { prompt }),
-    // Who names a beam wants all of it.
-    ...(request.beamSize === undefined ? {} : { beamSize: request.beamSize, beamBelowLogprob: 0 }),
+    beamSize: request.beamSize ?? defaults.beamSize,
     temperatures: request.temperature ? [request.temperature] : defaults.temperatures,
     vad: { ...defaults.vad, ...request.vad },
   };

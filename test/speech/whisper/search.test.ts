@@ -9,14 +9,19 @@ const END = TOKENS.endOfText;
 const rules = createLogitRules(TOKENS, 8);
 
 /** Runs a search over a model whose next logits depend on the row's tokens. */
-function run(method: Method, next: (tokens: readonly number[]) => number[], maxTokens = 20) {
-  const search = createSearch(method, { rules, endOfText: END, maxTokens });
+function run(
+  method: Method,
+  next: (tokens: readonly number[]) => number[],
+  { maxTokens = 20, rowsAsked = [] as number[] } = {},
+) {
+  const search = createSearch(method, { rules, endOfText: END, firstTimestamp: T0, maxTokens });
   let rows: number[][] = [[]];
   for (let step = 0; step < 50; step += 1) {
     const output = outputOf(rows.map(next), 8);
     const advance = search.advance(rows.map((_, index) => ({ output, index })));
     if (advance === undefined) return search.best();
-    assert.equal(advance.tokens.length, search.rows);
+    assert.equal(advance.tokens.length, advance.parents.length);
+    rowsAsked.push(advance.tokens.length);
     rows = advance.parents.map((parent, row) => [...rows[parent]!, advance.tokens[row]!]);
   }
   throw new Error('The search did not end.');
@@ -33,11 +38,34 @@ function gardenPath(tokens: readonly number[]): number[] {
 }
 
 test('greedy search takes the likeliest token at every step', () => {
-  assert.deepEqual(run({ kind: 'beam', size: 1 }, gardenPath, 3).tokens, [T0, 1, 3]);
+  assert.deepEqual(run({ kind: 'beam', size: 1 }, gardenPath, { maxTokens: 3 }).tokens, [T0, 1, 3]);
 });
 
 test('a beam finds the likelier text behind a less likely first word', () => {
   assert.deepEqual(run({ kind: 'beam', size: 3 }, gardenPath).tokens, [T0, 2]);
+});
+
+test('a hypothesis far behind the best is given up, and the rows with it', () => {
+  const after = (behind: number) => (so: readonly number[]) => {
+    const logits = new Array<number>(19).fill(-20);
+    if (so.length === 0) logits[T0] = 0;
+    else if (so.length === 1) [logits[1], logits[2]] = [0, -behind];
+    else logits[so.length < 4 ? 3 : END] = 0;
+    return logits;
+  };
+  const rowsOfBoth: number[] = [];
+  run({ kind: 'beam', size: 3 }, after(1), { rowsAsked: rowsOfBoth });
+  assert.deepEqual(rowsOfBoth, [1, 2, 2, 2]);
+  const rowsOfOne: number[] = [];
+  run({ kind: 'beam', size: 3 }, after(2), { rowsAsked: rowsOfOne });
+  assert.deepEqual(rowsOfOne, [1, 1, 1, 1]);
+});
+
+test('of the times that may come next a hypothesis takes the likeliest', () => {
+  const rowsAsked: number[] = [];
+  const next = (so: readonly number[]) => (so.length === 0 ? favour(T0, T0 + 1, T0 + 2) : favour(END));
+  const { tokens } = run({ kind: 'beam', size: 3 }, next, { rowsAsked });
+  assert.deepEqual([tokens, rowsAsked], [[T0], [1]]);
 });
 
 test('the log probability of a text is the sum of its steps, the end included', () => {
@@ -47,7 +75,9 @@ test('the log probability of a text is the sum of its steps, the end included', 
 });
 
 test('a text that never ends is cut at its longest length', () => {
-  const { tokens } = run({ kind: 'beam', size: 1 }, (so) => (so.length === 0 ? favour(T0) : favour(3)), 7);
+  const { tokens } = run({ kind: 'beam', size: 1 }, (so) => (so.length === 0 ? favour(T0) : favour(3)), {
+    maxTokens: 7,
+  });
   assert.equal(tokens.length, 7);
 });
 

@@ -8,6 +8,7 @@ import {
   moveLeading,
   orderLeading,
   sliceOf,
+  type Tensor,
 } from '../../../src/speech/whisper/tensors.ts';
 
 /** Row r holds 10r and 10r + 1. */
@@ -15,7 +16,7 @@ const rowsOf = (count: number) => ({
   data: Float32Array.from({ length: 2 * count }, (_, index) => 10 * (index >> 1) + (index % 2)),
   dims: [count, 2],
 });
-const firsts = ({ data }: { data: Float32Array }) => [...data].filter((_, index) => index % 2 === 0);
+const firsts = ({ data }: Tensor) => [...data].filter((_, index) => index % 2 === 0);
 
 test('any permutation of the first rows is made in place', () => {
   for (const order of [
@@ -26,7 +27,7 @@ test('any permutation of the first rows is made in place', () => {
     [2, 0, 1],
   ]) {
     const tensor = rowsOf(5);
-    orderLeading(tensor, order, new Float32Array(2));
+    orderLeading(tensor, order, new Uint8Array(8));
     const rest = [0, 1, 2, 3, 4].slice(order.length);
     assert.deepEqual(
       firsts(tensor),
