@@ -86,8 +86,7 @@ function contenders(isLong: boolean): Contender[] {
     hear: (path: string) => peer.transcribe(path, { beamSize, batchSize, isLong }),
   });
   return [
-    ours('Percept, default'),
-    ours('Percept, beam 5', 5),
+    ours('Percept, default (beam 5)'),
     ours('Percept, greedy', 1),
     theirs('faster-whisper, beam 5', 5),
     theirs('faster-whisper, beam 1', 1),

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 /** Process entry: the command line to a command, errors to an exit code. */
+import './young-generation.ts';
 import { Command, CommanderError } from 'commander';
 import { createApp } from './app.ts';
 import { AppError, toAppError } from './base/errors.ts';

@@ -25,10 +25,14 @@ export interface OnnxOptions {
   readonly threads: number;
 }
 
-/** Loads a graph from a file. Throws `model_failed` when the runtime refuses it and `not_runnable` when there is no runtime. */
-export async function openOnnxSession(path: string, options: OnnxOptions): Promise<OnnxSession> {
+/** Loads a graph from a file, or from memory. Throws `model_failed` when the runtime refuses it and `not_runnable` when there is no runtime. */
+export async function openOnnxSession(
+  graph: string | Uint8Array,
+  options: OnnxOptions,
+): Promise<OnnxSession> {
   const ort = await importRuntime();
-  const session = await ort.InferenceSession.create(path, {
+  // Two calls in the library's types.
+  const session = await ort.InferenceSession.create(graph as string, {
     executionProviders: ['cpu'],
     intraOpNumThreads: options.threads,
     interOpNumThreads: 1,
@@ -38,10 +42,18 @@ export async function openOnnxSession(path: string, options: OnnxOptions): Promi
     enableMemPattern: false,
     logSeverityLevel: 3,
     // Threads that spin while they wait slow the other sessions and the server down: 13 % on whisper-base (docs/benchmarks.md).
-    extra: { session: { intra_op: { allow_spinning: '0' } } },
+    extra: {
+      session: { intra_op: { allow_spinning: '0' } },
+      // SkipLayerNormalization is slower than what it is made of (docs/benchmarks.md).
+      optimization: { disable_specified_optimizers: 'SkipLayerNormFusion' },
+    },
   }).catch((cause: unknown) => {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new AppError('model_failed', `ONNX Runtime could not load ${path}: ${reason}`, { cause });
+    throw new AppError(
+      'model_failed',
+      `ONNX Runtime could not load ${typeof graph === 'string' ? graph : 'a graph'}: ${reason}`,
+      { cause },
+    );
   });
   return {
     async run(feeds, outputs, into = {}) {

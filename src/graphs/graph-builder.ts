@@ -83,7 +83,7 @@ export class GraphBuilder {
     const offsets = new Map<Value, number>();
     let offset = 0;
     for (const [name, tensor] of this.#constants) {
-      const raw = new Uint8Array(tensor.data.buffer, tensor.data.byteOffset, tensor.data.byteLength);
+      const raw = rawOf(tensor);
       if (raw.length <= INLINE_BYTES) {
         initializers.push(tensorProto(name, tensor, [bytesField(9, raw)]));
         continue;
@@ -100,6 +100,13 @@ export class GraphBuilder {
     await done;
     await writeFile(path, this.#model(initializers));
     return offsets;
+  }
+
+  /** The whole model in one piece, for small ones: 2 GiB is the most that a protocol buffer holds. */
+  toBytes(): Bytes {
+    return this.#model(
+      [...this.#constants].map(([name, tensor]) => tensorProto(name, tensor, [bytesField(9, rawOf(tensor))])),
+    );
   }
 
   #model(initializers: readonly Bytes[]): Bytes {
@@ -163,6 +170,10 @@ function tensorProto(name: string, tensor: ConstantTensor, data: readonly Bytes[
     bytesField(8, name),
     ...data,
   ]);
+}
+
+function rawOf({ data }: ConstantTensor): Bytes {
+  return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 }
 
 function externalData(graphFile: string, offset: number, length: number): Bytes[] {

@@ -16,7 +16,7 @@ import { readTokens, type WhisperTokens } from './tokens.ts';
 import { packVocabulary, readVocabulary, unpackVocabulary, type Vocabulary } from './vocabulary.ts';
 
 /** Part of the key under which conversions are cached: raise it with every change to what is written. */
-export const CONVERTER_VERSION = 5;
+export const CONVERTER_VERSION = 6;
 
 export const ENCODER_FILE = 'encoder.onnx';
 export const DECODER_FILE = 'decoder.onnx';

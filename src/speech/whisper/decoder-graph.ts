@@ -37,7 +37,7 @@ import {
 import { float32, int64 } from '../../graphs/tensor.ts';
 import { type Attention, HEAD_SIZE, type WhisperCheckpoint } from './checkpoint.ts';
 import { type Attended, attendAudio } from './cross-attention.ts';
-import { addAndNorm, attentionBias, firstNorm } from './encoder-graph.ts';
+import { addAndNorm, attentionBias, layerNorm } from './encoder-graph.ts';
 
 export interface DecoderTokens {
   readonly endOfText: number;
@@ -80,7 +80,7 @@ export function buildDecoder(
 
   const embedding = embeddingOf(context);
   let stream = embedTokens(context, embedding);
-  let normed = firstNorm(graph, stream, checkpoint.norm('decoder', { layer: 0, before: 'self' }));
+  let normed = layerNorm(graph, stream, checkpoint.norm('decoder', { layer: 0, before: 'self' }));
   for (let layer = 0; layer < sizes.decoderLayers; layer += 1) {
     const self = checkpoint.attention('decoder', layer, 'self');
     const cross = checkpoint.attention('decoder', layer, 'cross');

@@ -25,7 +25,7 @@ export function buildEncoder(graph: GraphBuilder, checkpoint: WhisperCheckpoint,
   const { sizes } = checkpoint;
   const mel = graph.input('mel', 'float32', ['batch', sizes.melBins, 'frames']);
   let stream = embedAudio(graph, checkpoint, mel);
-  let normed = firstNorm(graph, stream, checkpoint.norm('encoder', { layer: 0, before: 'self' }));
+  let normed = layerNorm(graph, stream, checkpoint.norm('encoder', { layer: 0, before: 'self' }));
 
   for (let layer = 0; layer < sizes.encoderLayers; layer += 1) {
     const attention = checkpoint.attention('encoder', layer, 'self');
@@ -83,7 +83,7 @@ function embedAudio(graph: GraphBuilder, checkpoint: WhisperCheckpoint, mel: Val
   return graph.node('Add', [embedded, used]);
 }
 
-export function firstNorm(graph: GraphBuilder, input: Value, norm: Norm): Value {
+export function layerNorm(graph: GraphBuilder, input: Value, norm: Norm): Value {
   return graph.node(
     'LayerNormalization',
     [input, graph.constant(float32(norm.gain)), graph.constant(float32(norm.offset))],
@@ -102,22 +102,16 @@ export function attentionBias(graph: GraphBuilder, { query, key, value }: Attent
   return graph.constant(float32(bias));
 }
 
-/** With s = a + b + bias: [layer norm of s, s] in one kernel; the second and third outputs are training's and stay unread. */
+/**
+ * With s = a + b + bias: [layer norm of s, s]. Not as SkipLayerNormalization, which ONNX Runtime would make of it (`onnx.ts` forbids that):
+ * its kernel takes three times as long.
+ */
 export function addAndNorm(
   graph: GraphBuilder,
   [a, b]: readonly [Value, Value],
   { norm, bias }: { readonly norm: Norm; readonly bias: Float32Array },
 ): [Value, Value] {
-  const [normed, , , sum] = graph.nodes(
-    'SkipLayerNormalization',
-    [
-      a,
-      b,
-      graph.constant(float32(norm.gain)),
-      graph.constant(float32(norm.offset)),
-      graph.constant(float32(bias)),
-    ],
-    { domain: CONTRIB, attributes: { epsilon: LAYER_NORM_EPSILON }, outputs: 4 },
-  );
-  return [normed!, sum!];
+  const biased = graph.node('Add', [a, graph.constant(float32(bias))]);
+  const sum = graph.node('Add', [biased, b]);
+  return [layerNorm(graph, sum, norm), sum];
 }
