@@ -75,7 +75,7 @@ export function createApp({ config, env, logger }: AppOptions): App {
  * For glibc: large pieces of memory go back to the system when they are freed, where it would keep ever larger ones for later: 60 MB less
  * of whisper-base on a long recording, at the same speed.
  */
-const RETURNED_MEMORY: Environment = { MALLOC_MMAP_THRESHOLD_: '262144', MALLOC_ARENA_MAX: '2' };
+const RETURNED_MEMORY: Environment = { MALLOC_MMAP_THRESHOLD_: '131072', MALLOC_ARENA_MAX: '1' };
 
 /** The collector looks after young objects more often: 25 MB less, at the same speed, as most memory of a model process is outside of its heap. */
 const MODEL_PROCESS_FLAGS = ['--max-semi-space-size=2'];

@@ -120,7 +120,7 @@ export const configSchema = z.object({
     noSpeechThreshold: note(z.number().min(0).max(1).default(0.6), 'Above it, a failed result is silence.'),
     conditionOnPreviousText: note(z.boolean().default(false), 'Give each window the text before it.'),
     batchSize: note(
-      z.int().min(1).max(64).default(4),
+      z.int().min(1).max(64).default(3),
       'Windows of up to 15 s that are decoded together; of longer ones fewer. More need more memory and are hardly faster on two cores.',
     ),
     prompt: note(

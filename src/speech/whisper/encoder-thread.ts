@@ -45,7 +45,7 @@ interface Waiting {
 }
 
 /** Room for this many windows of this length is there from the beginning; larger batches take more. */
-const USUAL_BATCH = { windows: 4, positions: 736 };
+const USUAL_BATCH = { windows: 3, positions: 736 };
 
 /** Throws what opening the graph throws. */
 export async function startEncoder(start: EncoderStart): Promise<EncoderThread> {

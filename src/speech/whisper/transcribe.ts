@@ -25,8 +25,8 @@ export interface TranscribeContext {
   emit(event: TranscribeEvent): void;
 }
 
-/** Batches' worth of windows that wait at once: one is decoded while the next gathers. */
-const LOOKAHEAD_BATCHES = 2;
+/** Batches' worth of windows that wait at once: one is decoded, one encoded, and one gathers. */
+const LOOKAHEAD_BATCHES = 3;
 /** Speech that a text leaves unheard at the end of its window is heard again when it is longer than this. */
 const UNHEARD_SECONDS = 2;
 /** A previous text decoded above this temperature is not passed on (openai/whisper transcribe.py). */
@@ -128,7 +128,7 @@ class Run {
       const first = await this.#findLanguage(windows);
       for (const window of windows) {
         this.#pending.push(window === first?.window ? first : this.#begin(window));
-        for (; this.#pending.length >= Math.min(1 + 2 * kept, most); kept += 1) await this.#keepNext();
+        for (; this.#pending.length >= Math.min(1 + 4 * kept, most); kept += 1) await this.#keepNext();
       }
     }
     while (this.#pending.length > 0) await this.#keepNext();
