@@ -64,7 +64,7 @@ test('the command line wins over the environment, that over the file, that over 
     assert.equal(config.server.host, 'env');
     assert.equal(config.queue.maxDepth, 1);
     assert.equal(config.speech.beamSize, 2);
-    assert.equal(config.speech.batchSize, 4);
+    assert.equal(config.speech.batchSize, 3);
     assert.equal(origins.get('server.port'), 'command line');
     assert.equal(origins.get('server.host'), 'PERCEPT_SERVER_HOST');
     assert.equal(origins.get('queue.max_depth'), join(home, '.config/percept/percept.yaml'));

@@ -37,7 +37,7 @@ export type Method =
   | { readonly kind: 'beam'; readonly size: number }
   | { readonly kind: 'draw'; readonly temperature: number; readonly rows: number };
 
-/** A hypothesis is given up when its log probability is this far below that of the best: it is less than a quarter as likely. */
+/** A hypothesis is given up when its log probability is this far below that of the best of as many tokens: it is less than a quarter as likely. */
 const MARGIN = 1.5;
 
 /** The most rows of one window at a step. */
@@ -122,10 +122,9 @@ function beamSearch(size: number, { rules, endOfText, firstTimestamp, maxTokens 
       const extended = beams
         .flatMap((beam, parent) => continuations(beam, parent, logits[parent]!))
         .sort((one, other) => other.sumLogprob - one.sumLogprob);
-      const best = Math.max(...[...extended.slice(0, 1), ...finished].map(({ sumLogprob }) => sumLogprob));
       const kept: Extension[] = [];
       for (const extension of extended) {
-        if (kept.length === size || extension.sumLogprob < best - MARGIN) break;
+        if (kept.length === size || extension.sumLogprob < extended[0]!.sumLogprob - MARGIN) break;
         if (extension.token !== endOfText) kept.push(extension);
         else if (finished.length < size)
           finished.push({ tokens: extension.tokens.slice(0, -1), sumLogprob: extension.sumLogprob });

@@ -61,6 +61,20 @@ test('a hypothesis far behind the best is given up, and the rows with it', () =>
   assert.deepEqual(rowsOfOne, [1, 1, 1, 1]);
 });
 
+test('a text that may have ended does not end one that may go on', () => {
+  // After word 1 the end is a little likelier than word 2, but each word after that is almost certain.
+  const next = (so: readonly number[]) => {
+    const logits = new Array<number>(19).fill(-20);
+    if (so.length === 0) logits[T0] = 0;
+    else if (so.length === 1) logits[1] = 0;
+    else if (so.length === 2) [logits[END], logits[2]] = [0.2, 0];
+    else if (so.length < 40) [logits[3], logits[4]] = [0, -3];
+    else logits[END] = 0;
+    return logits;
+  };
+  assert.equal(run({ kind: 'beam', size: 2 }, next, { maxTokens: 60 }).tokens.length, 40);
+});
+
 test('of the times that may come next a hypothesis takes the likeliest', () => {
   const rowsAsked: number[] = [];
   const next = (so: readonly number[]) => (so.length === 0 ? favour(T0, T0 + 1, T0 + 2) : favour(END));
