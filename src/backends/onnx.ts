@@ -31,7 +31,7 @@ export async function openOnnxSession(
   options: OnnxOptions,
 ): Promise<OnnxSession> {
   const ort = await importRuntime();
-  // Two calls in the library's types.
+  // The library's types have an overload for each, but none for both.
   const session = await ort.InferenceSession.create(graph as string, {
     executionProviders: ['cpu'],
     intraOpNumThreads: options.threads,

@@ -5,7 +5,7 @@
  * spans the batch would make one caller's result depend on another's. `docs/benchmarks.md` holds what each form costs.
  */
 import type { GraphBuilder, Value } from './graph-builder.ts';
-import { byteScalar, float32, int64, scalar } from './tensor.ts';
+import { byteScalar, type ConstantTensor, float32, int64, scalar } from './tensor.ts';
 
 /** Weight [out × in] row-major and bias [out], as checkpoints store a linear layer: y = x Wᵀ + b. */
 export interface Linear {
@@ -70,21 +70,21 @@ function floatLinear(graph: GraphBuilder, input: Value, layer: Linear): Value {
 }
 
 export interface QuantisedRows {
-  /** uint8 with zero point 128, the shape of the input. */
+  /** Bytes of the type of the zero point, the shape of the input. */
   readonly values: Value;
   /** float32 [.., 1]: the largest magnitude of each row. */
   readonly maximum: Value;
 }
 
-/** x / max|x| of each row, as uint8 around 128 with steps of 1/127. What a row of zeros becomes does not matter: its product is multiplied by 0. */
-export function quantiseRows(graph: GraphBuilder, input: Value): QuantisedRows {
+/** x / max|x| of each row, as bytes around `zero` with steps of 1/127. What a row of zeros becomes does not matter: its product is multiplied by 0. */
+export function quantiseRows(
+  graph: GraphBuilder,
+  input: Value,
+  zero: ConstantTensor = byteScalar(128),
+): QuantisedRows {
   const maximum = rowMaximum(graph, graph.node('Abs', [input]));
   const unit = graph.node('Div', [input, maximum]);
-  const values = graph.node('QuantizeLinear', [
-    unit,
-    graph.constant(scalar(1 / 127)),
-    graph.constant(byteScalar(128)),
-  ]);
+  const values = graph.node('QuantizeLinear', [unit, graph.constant(scalar(1 / 127)), graph.constant(zero)]);
   return { values, maximum };
 }
 

@@ -68,14 +68,9 @@ export function writeAudio(
         written[kind] = graph.node('Transpose', [byHead], { attributes: { perm } });
         continue;
       }
-      const maximum = rowMaximum(graph, graph.node('Abs', [byHead]));
-      const bytes = graph.node('QuantizeLinear', [
-        graph.node('Div', [byHead, maximum]),
-        graph.constant(scalar(1 / 127)),
-        graph.constant(signedByteScalar(0)),
-      ]);
+      const { values, maximum } = quantiseRows(graph, byHead, signedByteScalar(0));
       const scales = graph.node('Transpose', [maximum], { attributes: { perm: [0, 2, 3, 1] } });
-      written[kind] = graph.node('Transpose', [bytes], { attributes: { perm } });
+      written[kind] = graph.node('Transpose', [values], { attributes: { perm } });
       written[`${kind}_scale`] = graph.node('Mul', [scales, graph.constant(scalar(1 / 127))]);
     }
     for (const part of audioParts(compute)) {

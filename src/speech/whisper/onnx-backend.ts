@@ -64,7 +64,7 @@ export async function openOnnxWhisper(
   ]).flat();
   const stateBytes = ({ rows, length }: { rows: number; length: number }) =>
     kept.length * rows * sizes.heads * length * HEAD_SIZE * Float32Array.BYTES_PER_ELEMENT;
-  let scores = new Float32Array(0);
+  let scoreMemory = new Float32Array(0);
   // One is read while the next is written.
   const states = createSlab({
     least: stateBytes(USUAL_STATE),
@@ -135,11 +135,11 @@ export async function openOnnxWhisper(
   function scoresOf(places: number, withLogits: boolean) {
     const widths = [timestamps, withLogits ? sizes.vocabulary : 0] as const;
     const wanted = places * (widths[0] + widths[1]);
-    if (scores.length < wanted) scores = new Float32Array(wanted);
+    if (scoreMemory.length < wanted) scoreMemory = new Float32Array(wanted);
     const first = places * widths[0];
     return {
-      timestamps: scores.subarray(0, first),
-      logits: withLogits ? scores.subarray(first, wanted) : undefined,
+      timestamps: scoreMemory.subarray(0, first),
+      logits: withLogits ? scoreMemory.subarray(first, wanted) : undefined,
     };
   }
 
