@@ -1,6 +1,6 @@
 /**
- * Keeps V8's space for young objects small, from the first import on: it would grow to 32 MB of garbage, and nothing that the command line
- * or the server does is faster for it. Model processes get the same by a flag.
+ * Keeps V8's space for young objects small, from the first import on: it would hold 12 MB of garbage before the server has begun,
+ * and nothing that it or the command line does is known to be faster for it. Model processes get the same by a flag.
  */
 import { setFlagsFromString } from 'node:v8';
 

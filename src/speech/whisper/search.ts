@@ -101,7 +101,7 @@ function drawSearch(method: { temperature: number; rows: number }, options: Sear
 
 /**
  * Beam search as openai/whisper's `BeamSearchDecoder` with patience 1 (it ends when `size` hypotheses have ended), but for two things, which
- * lose no words and two thirds of the work (docs/benchmarks.md, "A beam that narrows"): hypotheses far behind the best are given up, and
+ * lose no words and most of the rows (docs/benchmarks.md, "A beam that narrows"): hypotheses far behind the best are given up, and
  * those that differ in nothing but a time are one.
  */
 function beamSearch(size: number, { rules, endOfText, firstTimestamp, maxTokens }: SearchOptions): Search {
