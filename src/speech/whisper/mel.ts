@@ -11,6 +11,7 @@ export const FRAMES_PER_SECOND = SAMPLE_RATE / HOP_SAMPLES;
 const WINDOW_SAMPLES = 400;
 const FREQUENCIES = WINDOW_SAMPLES / 2 + 1;
 const SMALLEST_POWER = 1e-10;
+const SILENT_LOG_POWER = Math.log10(SMALLEST_POWER);
 
 export interface MelFrontEnd {
   /**
@@ -29,9 +30,10 @@ export function createMelFrontEnd(bins: number): MelFrontEnd {
   const power = [new Float64Array(FREQUENCIES), new Float64Array(FREQUENCIES)] as const;
   return {
     features(samples, frames) {
-      const mel = new Float32Array(bins * frames);
-      // Two real frames share one complex transform.
-      for (let frame = 0; frame < frames; frame += 2) {
+      const mel = new Float32Array(bins * frames).fill(SILENT_LOG_POWER);
+      // Two real frames share one complex transform; those behind the last sample hold nothing.
+      const heard = Math.min(frames, Math.ceil((samples.length + WINDOW_SAMPLES / 2) / HOP_SAMPLES));
+      for (let frame = 0; frame < heard; frame += 2) {
         cutFrame(samples, frame, { window, out: real });
         cutFrame(samples, frame + 1, { window, out: imaginary });
         fft.transform(real, imaginary);

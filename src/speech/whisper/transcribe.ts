@@ -128,7 +128,7 @@ class Run {
       const first = await this.#findLanguage(windows);
       for (const window of windows) {
         this.#pending.push(window === first?.window ? first : this.#begin(window));
-        for (; this.#pending.length >= Math.min(1 + 4 * kept, most); kept += 1) await this.#keepNext();
+        for (; this.#pending.length >= Math.min(1 + batchSize + 4 * kept, most); kept += 1) await this.#keepNext();
       }
     }
     while (this.#pending.length > 0) await this.#keepNext();
