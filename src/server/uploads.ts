@@ -9,6 +9,7 @@ import { pipeline } from 'node:stream/promises';
 import type { MultipartFile, MultipartValue } from '@fastify/multipart';
 import type { FastifyRequest } from 'fastify';
 import { AppError } from '../base/errors.ts';
+import { collectingGarbage } from './upload-garbage.ts';
 
 export interface UploadLimits {
   readonly directory: string;
@@ -145,7 +146,9 @@ async function saveFile(part: MultipartFile, path: string, limits: UploadLimits)
   const over = new AbortController();
   part.file.once('limit', () => over.abort());
   try {
-    await pipeline(part.file, target, { signal: AbortSignal.any([limits.signal, over.signal]) });
+    await pipeline(part.file, collectingGarbage, target, {
+      signal: AbortSignal.any([limits.signal, over.signal]),
+    });
   } catch (error) {
     throw over.signal.aborted ? tooLarge(limits) : error;
   }

@@ -1,6 +1,6 @@
 /** HTTP for downloads: proxies, time-outs, redirects, and credentials that go to their own host only. */
 import type { Readable } from 'node:stream';
-import { Agent, type Dispatcher, EnvHttpProxyAgent, request } from 'undici';
+import type { Dispatcher, request } from 'undici';
 import { abortError, throwIfAborted } from '../base/abort.ts';
 import { AppError } from '../base/errors.ts';
 
@@ -42,6 +42,21 @@ const MAX_REDIRECTS = 6;
 const USER_AGENT = 'percept';
 
 export function openNetwork(options: NetworkOptions): Network {
+  let opened: Promise<Client> | undefined;
+  return {
+    get: async (url, get = {}) => {
+      requireOnline(url, options);
+      opened ??= openClient(options);
+      return follow(url, get, await opened);
+    },
+    // What is under way belongs to callers that have been given up by now.
+    close: async () => (await opened)?.dispatcher.destroy(),
+  };
+}
+
+/** Imported at the first download: most servers never need one, and the library takes 9 MB. */
+async function openClient(options: NetworkOptions): Promise<Client> {
+  const { Agent, EnvHttpProxyAgent, request } = await import('undici');
   const { connectTimeoutMs, idleTimeoutMs } = options;
   const limits = {
     connect: { timeout: connectTimeoutMs },
@@ -49,13 +64,9 @@ export function openNetwork(options: NetworkOptions): Network {
     bodyTimeout: idleTimeoutMs,
   };
   const { httpProxy, httpsProxy } = options.proxy;
-  const dispatcher: Dispatcher =
+  const dispatcher =
     httpProxy || httpsProxy ? new EnvHttpProxyAgent({ ...limits, ...options.proxy }) : new Agent(limits);
-  return {
-    get: (url, get = {}) => follow(url, get, { options, dispatcher }),
-    // What is under way belongs to callers that have been given up by now.
-    close: () => dispatcher.destroy(),
-  };
+  return { credentials: options.credentials, dispatcher, request };
 }
 
 /** `Authorization` for a URL that carries `user:password@`, and the URL without it. */
@@ -91,18 +102,20 @@ export function describeNetworkError(error: unknown): string {
   }
 }
 
-interface Client {
-  readonly options: NetworkOptions;
+interface Client extends Pick<NetworkOptions, 'credentials'> {
   readonly dispatcher: Dispatcher;
+  readonly request: typeof request;
+}
+
+function requireOnline(url: string, { offline }: NetworkOptions): void {
+  if (!offline) return;
+  throw new AppError(
+    'offline',
+    `${url} is needed, but Percept is offline. Unset PERCEPT_OFFLINE, or bring the files with \`percept import\`.`,
+  );
 }
 
 async function follow(start: string, get: GetOptions, client: Client): Promise<HttpAnswer> {
-  if (client.options.offline) {
-    throw new AppError(
-      'offline',
-      `${start} is needed, but Percept is offline. Unset PERCEPT_OFFLINE, or bring the files with \`percept import\`.`,
-    );
-  }
   const redirects: Headers[] = [];
   let url = start;
   for (;;) {
@@ -126,9 +139,9 @@ async function ask(
   client: Client,
 ): Promise<Omit<HttpAnswer, 'redirects' | 'url'>> {
   throwIfAborted(get.signal);
-  const authorization = client.options.credentials.get(new URL(url).origin);
+  const authorization = client.credentials.get(new URL(url).origin);
   try {
-    const { statusCode, headers, body } = await request(url, {
+    const { statusCode, headers, body } = await client.request(url, {
       dispatcher: client.dispatcher,
       signal: get.signal ?? null,
       // Bytes are counted and hashed as they are stored, so no transfer compression.

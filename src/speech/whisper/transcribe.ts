@@ -117,8 +117,8 @@ class Run {
   }
 
   /**
-   * Windows around the spans; segments come in the order of the recording. At first one window waits at a time, so that the first text
-   * comes early, then ever more, so that batches fill.
+   * Windows around the spans; segments come in the order of the recording. The first is decoded alone, so that the first text comes early,
+   * while a batch behind it is encoded; then ever more wait, so that batches fill.
    */
   async windows(spans: AsyncIterable<Span>): Promise<void> {
     const { batchSize, conditionOnPreviousText, vad } = this.#context.options;
@@ -128,7 +128,8 @@ class Run {
       const first = await this.#findLanguage(windows);
       for (const window of windows) {
         this.#pending.push(window === first?.window ? first : this.#begin(window));
-        for (; this.#pending.length >= Math.min(1 + batchSize + 4 * kept, most); kept += 1) await this.#keepNext();
+        for (; this.#pending.length >= Math.min(1 + batchSize + 4 * kept, most); kept += 1)
+          await this.#keepNext();
       }
     }
     while (this.#pending.length > 0) await this.#keepNext();
