@@ -7,6 +7,7 @@ import { Turnstile } from '../../engine/turnstile.ts';
 import type { AudioSettings } from '../backend.ts';
 import { createStopwatch } from '../stopwatch.ts';
 import type { Transcript } from '../transcript.ts';
+import { createBatcher } from './batcher.ts';
 import { openChunkFormerCheckpoint } from './checkpoint.ts';
 import { openEncoderRuntime } from './encoder-runtime.ts';
 import { createFbank } from './fbank.ts';
@@ -32,36 +33,30 @@ export interface ChunkFormerInput {
   readonly audio: AudioSettings & { readonly maxDurationSeconds: number };
 }
 
-/**
- * Recordings that are heard at the same time, in turns of a few seconds of sound: a short one does not wait for a long one. Each needs tens of
- * megabytes for what its layers see, so that more of them wait.
- */
+/** Enough to fill batches. Each needs tens of megabytes for what its layers see, so that more of them wait. */
 const RECORDINGS_AT_ONCE = 4;
 
 /** Throws `unsupported_model` or `model_failed`. */
 export async function load(spec: LoadSpec): Promise<LoadedModel> {
   const options = spec.options as unknown as ChunkFormerLoadOptions; // made by serving.ts
-  const model = await openModel(spec, options);
+  const { graphs, settings, threads, mergesRepeats } = options;
+  const { sizes, close } = openChunkFormerCheckpoint(spec.directory);
+  close();
+  const runtime = await openEncoderRuntime(graphs, { sizes, settings, threads });
+  const model: ChunkFormerModel = {
+    name: spec.model,
+    batcher: createBatcher(runtime),
+    fbank: createFbank(sizes.bins),
+    vocabulary: readVocabulary(join(spec.directory, 'vocab.txt'), sizes.vocabulary),
+    mergesRepeats,
+  };
   const places = new Turnstile(RECORDINGS_AT_ONCE);
   return {
     async call(method, input, context) {
       if (method !== 'transcribe') throw new Error(`A ChunkFormer model has no method ${method}.`);
       return transcribeFile(model, input as ChunkFormerInput, { ...context, places });
     },
-    close: () => model.runtime.close(),
-  };
-}
-
-async function openModel(spec: LoadSpec, options: ChunkFormerLoadOptions): Promise<ChunkFormerModel> {
-  const { graphs, settings, threads, mergesRepeats } = options;
-  const { sizes, close } = openChunkFormerCheckpoint(spec.directory);
-  close();
-  return {
-    name: spec.model,
-    runtime: await openEncoderRuntime(graphs, { sizes, settings, threads }),
-    fbank: createFbank(sizes.bins),
-    vocabulary: readVocabulary(join(spec.directory, 'vocab.txt'), sizes.vocabulary),
-    mergesRepeats,
+    close: () => runtime.close(),
   };
 }
 
