@@ -154,7 +154,7 @@ export const configSchema = z.object({
     ),
     totalBatchDuration: note(
       z.number().min(1).max(1_000_000).default(14_400),
-      'Seconds; a recording longer than half of it is heard in parts. It takes no more memory, whatever it is.',
+      'Seconds; a recording longer than half of it is heard in parts, and a batch of several holds no more than that. It takes no more memory, whatever it is.',
     ),
     mergeRepeats: note(
       z.boolean().default(false),

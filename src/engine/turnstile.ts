@@ -25,13 +25,22 @@ export class Turnstile {
       };
       const onTurn = () => {
         signal.removeEventListener('abort', onAbort);
-        this.#taken += 1;
-        resolve(() => this.#next());
+        resolve(this.#take());
       };
       if (this.#taken < this.#places) return onTurn();
       this.#waiting.push(onTurn);
       signal.addEventListener('abort', onAbort, { once: true });
     });
+  }
+
+  /** As `enter` where there is a place, else nothing. */
+  enterNow(): (() => void) | undefined {
+    return this.#taken < this.#places ? this.#take() : undefined;
+  }
+
+  #take(): () => void {
+    this.#taken += 1;
+    return () => this.#next();
   }
 
   #next(): void {

@@ -36,3 +36,15 @@ test('who gives up waiting keeps nobody waiting', async () => {
   (await patient)();
   assert.equal(turnstile.waiting, 0);
 });
+
+test('who does not want to wait enters only where there is a place', async () => {
+  const turnstile = new Turnstile();
+  const leave = turnstile.enterNow()!;
+  assert.equal(turnstile.enterNow(), undefined);
+  const waiting = turnstile.enter(new AbortController().signal);
+  leave();
+  const leaveSecond = await waiting;
+  assert.equal(turnstile.enterNow(), undefined);
+  leaveSecond();
+  assert.ok(turnstile.enterNow());
+});

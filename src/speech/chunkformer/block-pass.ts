@@ -2,7 +2,7 @@
  * One encoder block on its way over one part of a recording. Chunks are computed as soon as what lies to their right is there, and rows go as soon as no
  * chunk to come sees them: memory depends on the contexts, not on the length, and the result is that of the whole part at once.
  */
-import type { EncoderRuntime } from './encoder-runtime.ts';
+import type { Encoder } from './encoder.ts';
 import { FrameWindow } from './frame-window.ts';
 import type { Part } from './settings.ts';
 
@@ -16,17 +16,15 @@ export interface BlockCache {
 }
 
 export interface BlockContext {
-  readonly runtime: EncoderRuntime;
+  readonly encoder: Encoder;
   readonly layer: number;
   readonly part: Part;
   readonly cache: BlockCache;
   /** Chunks that are computed at once. */
   readonly chunks: number;
-  /** Lets others do their work; throws when the caller has gone. */
-  pause(): Promise<void>;
 }
 
-export function emptyCache({ sizes, settings }: EncoderRuntime): BlockCache {
+export function emptyCache({ sizes, settings }: Encoder): BlockCache {
   const key = new Float32Array(settings.leftContextSize * sizes.width);
   return { key, value: key, gated: new Float32Array(reachOf(sizes.kernel) * sizes.width) };
 }
@@ -58,7 +56,7 @@ export class BlockPass {
   #keptGated: Float32Array | undefined;
 
   constructor(context: BlockContext) {
-    const { sizes, settings } = context.runtime;
+    const { sizes, settings } = context.encoder;
     const { width } = sizes;
     this.#context = context;
     this.#reach = reachOf(sizes.kernel);
@@ -84,23 +82,22 @@ export class BlockPass {
       await this.#project(rows);
       yield* this.#compute(false);
     }
-    this.#key.append(this.#context.runtime.settings.rightContextSize).fill(0);
-    this.#value.append(this.#context.runtime.settings.rightContextSize).fill(0);
+    this.#key.append(this.#context.encoder.settings.rightContextSize).fill(0);
+    this.#value.append(this.#context.encoder.settings.rightContextSize).fill(0);
     yield* this.#compute(true);
   }
 
   async #project(rows: Float32Array): Promise<void> {
-    const { runtime, layer, part, pause } = this.#context;
-    const count = rows.length / runtime.sizes.width;
-    await pause();
-    await runtime.project(layer, rows, {
+    const { encoder, layer, part } = this.#context;
+    const count = rows.length / encoder.sizes.width;
+    await encoder.project(layer, rows, {
       stream: this.#fed.append(count),
       query: this.#query.append(count),
       key: this.#key.append(count),
       value: this.#value.append(count),
     });
     if (this.#keptKeys !== undefined || this.#key.end < part.kept) return;
-    const before = part.kept - runtime.settings.leftContextSize;
+    const before = part.kept - encoder.settings.leftContextSize;
     this.#keptKeys = {
       key: this.#key.view(before, part.kept).slice(),
       value: this.#value.view(before, part.kept).slice(),
@@ -108,7 +105,7 @@ export class BlockPass {
   }
 
   async *#compute(isEnd: boolean): AsyncGenerator<Float32Array> {
-    const { settings } = this.#context.runtime;
+    const { settings } = this.#context.encoder;
     while (this.#attendedChunks < this.#chunksWithin(this.#fed.end - settings.rightContextSize, isEnd)) {
       await this.#attend(this.#batch(this.#attendedChunks));
       // Its end has nothing to its right.
@@ -122,20 +119,26 @@ export class BlockPass {
   /** Chunks that can be computed with full batches when rows reach so far, or at the end all. */
   #chunksWithin(end: number, isEnd: boolean): number {
     if (isEnd) return this.#chunkCount;
-    const { chunks, runtime } = this.#context;
-    const whole = Math.floor(end / runtime.settings.chunkSize);
+    const { chunks, encoder } = this.#context;
+    const whole = Math.floor(end / encoder.settings.chunkSize);
     return Math.max(0, Math.floor(whole / chunks) * chunks);
   }
 
   #batch(first: number): Batch {
-    const { chunkSize } = this.#context.runtime.settings;
+    const { chunkSize } = this.#context.encoder.settings;
     const count = Math.min(this.#context.chunks, this.#chunkCount - first);
     return { count, start: first * chunkSize, end: (first + count) * chunkSize };
   }
 
+  /** Chunks lie one after another in the rows of their batch. */
+  #starts(count: number): number[] {
+    const { chunkSize } = this.#context.encoder.settings;
+    return Array.from({ length: count }, (_, chunk) => chunk * chunkSize);
+  }
+
   async #attend({ count, start, end }: Batch): Promise<void> {
-    const { runtime, layer, part } = this.#context;
-    const { chunkSize, leftContextSize, rightContextSize } = runtime.settings;
+    const { encoder, layer, part } = this.#context;
+    const { chunkSize, leftContextSize, rightContextSize } = encoder.settings;
     const seenCount = leftContextSize + chunkSize + rightContextSize;
     const mask = new Float32Array(count * seenCount);
     for (let place = 0; place < mask.length; place += 1) {
@@ -144,14 +147,14 @@ export class BlockPass {
       mask[place] = frame >= -part.start && frame < part.frames ? 0 : Number.NEGATIVE_INFINITY;
     }
     const [from, to] = [start - leftContextSize, end + rightContextSize];
-    await runtime.attend(
+    await encoder.attend(
       layer,
       {
         stream: this.#fed.view(start, end),
         query: this.#query.view(start, end),
         key: this.#key.view(from, to),
         value: this.#value.view(from, to),
-        seen: { chunks: count, count: seenCount, mask },
+        seen: { starts: this.#starts(count), count: seenCount, mask },
       },
       { stream: this.#attended.append(end - start), gated: this.#gated.append(end - start) },
     );
@@ -165,8 +168,8 @@ export class BlockPass {
   }
 
   async #finish({ count, start, end }: Batch): Promise<Float32Array> {
-    const { runtime, layer, part } = this.#context;
-    const { chunkSize, rightContextSize } = runtime.settings;
+    const { encoder, layer, part } = this.#context;
+    const { chunkSize, rightContextSize } = encoder.settings;
     const seenCount = chunkSize + 2 * this.#reach;
     const mask = new Float32Array(count * seenCount);
     for (let place = 0; place < mask.length; place += 1) {
@@ -175,15 +178,15 @@ export class BlockPass {
       const isThere = frame >= -part.start && frame < part.frames;
       mask[place] = isThere && column < this.#reach + chunkSize + rightContextSize ? 1 : 0;
     }
-    const size = (end - start) * runtime.sizes.width;
+    const size = (end - start) * encoder.sizes.width;
     if (this.#finished.length < size) this.#finished = new Float32Array(size);
     const rows = this.#finished.subarray(0, size);
-    await runtime.finish(
+    await encoder.finish(
       layer,
       {
         stream: this.#attended.view(start, end),
         gated: this.#gated.view(start - this.#reach, end + this.#reach),
-        seen: { chunks: count, count: seenCount, mask },
+        seen: { starts: this.#starts(count), count: seenCount, mask },
       },
       rows,
     );

@@ -1,15 +1,15 @@
 /** A ChunkFormer model in memory, inside its model process. */
 import { join } from 'node:path';
 import { decodeAudio } from '../../audio/decode.ts';
-import type { Sound } from '../../audio/sound.ts';
 import type { CallContext, LoadedModel, LoadSpec } from '../../engine/protocol.ts';
-import { Turnstile } from '../../engine/turnstile.ts';
 import type { AudioSettings } from '../backend.ts';
 import { createStopwatch } from '../stopwatch.ts';
 import type { Transcript } from '../transcript.ts';
+import { createBatcher } from './batcher.ts';
 import { openChunkFormerCheckpoint } from './checkpoint.ts';
 import { openEncoderRuntime } from './encoder-runtime.ts';
 import { createFbank } from './fbank.ts';
+import { createPlaces, type Places } from './places.ts';
 import type { ChunkSettings } from './settings.ts';
 import { type ChunkFormerModel, transcribe } from './transcribe.ts';
 import { readVocabulary } from './vocabulary.ts';
@@ -32,52 +32,42 @@ export interface ChunkFormerInput {
   readonly audio: AudioSettings & { readonly maxDurationSeconds: number };
 }
 
-/**
- * Recordings that are heard at the same time, in turns of a few seconds of sound: a short one does not wait for a long one. Each needs tens of
- * megabytes for what its layers see, so that more of them wait.
- */
-const RECORDINGS_AT_ONCE = 4;
-
 /** Throws `unsupported_model` or `model_failed`. */
 export async function load(spec: LoadSpec): Promise<LoadedModel> {
   const options = spec.options as unknown as ChunkFormerLoadOptions; // made by serving.ts
-  const model = await openModel(spec, options);
-  const places = new Turnstile(RECORDINGS_AT_ONCE);
+  const { graphs, settings, threads, mergesRepeats } = options;
+  const { sizes, close } = openChunkFormerCheckpoint(spec.directory);
+  close();
+  const runtime = await openEncoderRuntime(graphs, { sizes, settings, threads });
+  const model: ChunkFormerModel = {
+    name: spec.model,
+    batcher: createBatcher(runtime),
+    fbank: createFbank(sizes.bins),
+    vocabulary: readVocabulary(join(spec.directory, 'vocab.txt'), sizes.vocabulary),
+    mergesRepeats,
+  };
+  const places = createPlaces();
   return {
     async call(method, input, context) {
       if (method !== 'transcribe') throw new Error(`A ChunkFormer model has no method ${method}.`);
       return transcribeFile(model, input as ChunkFormerInput, { ...context, places });
     },
-    close: () => model.runtime.close(),
-  };
-}
-
-async function openModel(spec: LoadSpec, options: ChunkFormerLoadOptions): Promise<ChunkFormerModel> {
-  const { graphs, settings, threads, mergesRepeats } = options;
-  const { sizes, close } = openChunkFormerCheckpoint(spec.directory);
-  close();
-  return {
-    name: spec.model,
-    runtime: await openEncoderRuntime(graphs, { sizes, settings, threads }),
-    fbank: createFbank(sizes.bins),
-    vocabulary: readVocabulary(join(spec.directory, 'vocab.txt'), sizes.vocabulary),
-    mergesRepeats,
+    close: () => runtime.close(),
   };
 }
 
 async function transcribeFile(
   model: ChunkFormerModel,
   { path, language, audio }: ChunkFormerInput,
-  { signal, emit, places }: CallContext & { readonly places: Turnstile },
+  { signal, emit, places }: CallContext & { readonly places: Places },
 ): Promise<Transcript> {
   const stopwatch = createStopwatch();
-  const leave = await places.enter(signal);
-  let sound: Sound | undefined;
-  try {
-    ({ sound } = await stopwatch.measureAsync('decodeAudio', () => decodeAudio(path, { ...audio, signal })));
-    return await transcribe(sound, model, { language, stopwatch, signal, emit });
-  } finally {
-    sound?.close();
-    leave();
-  }
+  const decode = async () => (await decodeAudio(path, { ...audio, signal })).sound;
+  return places.hear(
+    {
+      open: () => stopwatch.measureAsync('decodeAudio', decode),
+      use: (sound) => transcribe(sound, model, { language, stopwatch, signal, emit }),
+    },
+    signal,
+  );
 }

@@ -6,7 +6,7 @@ export interface ChunkSettings {
   /** Frames before and after a chunk that each of its layers sees. */
   readonly leftContextSize: number;
   readonly rightContextSize: number;
-  /** Seconds, halved: how long a part of a recording may be before the next begins with what is kept of it. */
+  /** Seconds, halved: how long a part of a recording may be before the next begins with what is kept of it, and what a batch of several recordings may hold. */
   readonly totalBatchDuration: number;
 }
 
@@ -42,10 +42,8 @@ export interface EncoderShape {
  * layers add up to, without what the convolutions see beyond: at the end of a part log probabilities differ by up to 5e-4 from those of one long part.
  */
 export function partsOf(features: number, settings: ChunkSettings, shape: EncoderShape): Part[] {
-  const { chunkSize, rightContextSize, totalBatchDuration } = settings;
-  const hundredths = floorDivide(totalBatchDuration, 0.01);
-  const chunks = Math.floor(Math.floor(hundredths / 2) / (chunkSize * SUBSAMPLING));
-  const size = Math.max(1, chunks) * chunkSize;
+  const { chunkSize, rightContextSize } = settings;
+  const size = partFrames(settings);
   const right = Math.max(rightContextSize, shape.reach);
   const ahead = (right + Math.max(chunkSize, right) * (shape.layers - 1)) * SUBSAMPLING;
   const parts: Part[] = [];
@@ -58,6 +56,13 @@ export function partsOf(features: number, settings: ChunkSettings, shape: Encode
     if (isLast) break;
   }
   return parts;
+}
+
+/** Frames that a part may have without its look ahead, whole chunks. */
+export function partFrames({ chunkSize, totalBatchDuration }: ChunkSettings): number {
+  const hundredths = floorDivide(totalBatchDuration, 0.01);
+  const chunks = Math.floor(Math.floor(hundredths / 2) / (chunkSize * SUBSAMPLING));
+  return Math.max(1, chunks) * chunkSize;
 }
 
 /** Python's `//` of floating-point numbers: 1024 // 0.01 is 102399, since 0.01 is a little more than a hundredth. */

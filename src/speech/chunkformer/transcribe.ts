@@ -5,16 +5,16 @@ import type { Sound } from '../../audio/sound.ts';
 import { compressionRatio } from '../compression-ratio.ts';
 import type { Stopwatch } from '../stopwatch.ts';
 import type { Segment, TranscribeEvent, Transcript } from '../transcript.ts';
+import type { Batcher } from './batcher.ts';
 import { createCtcDecoder, type Utterance } from './ctc.ts';
 import { encode } from './encode.ts';
-import type { EncoderRuntime } from './encoder-runtime.ts';
 import type { Fbank } from './fbank.ts';
 import { FRAME_SECONDS, SUBSAMPLING } from './settings.ts';
 import type { Vocabulary } from './vocabulary.ts';
 
 export interface ChunkFormerModel {
   readonly name: string;
-  readonly runtime: EncoderRuntime;
+  readonly batcher: Batcher;
   readonly fbank: Fbank;
   readonly vocabulary: Vocabulary;
   /** See `createCtcDecoder`. */
@@ -39,7 +39,8 @@ export async function transcribe(
   context: TranscribeContext,
 ): Promise<Transcript> {
   const { language, stopwatch, signal, emit } = context;
-  const { runtime, fbank, mergesRepeats } = model;
+  const { fbank, mergesRepeats } = model;
+  const encoder = model.batcher.join({ stopwatch, signal });
   const durationSeconds = sound.length / SAMPLE_RATE;
   const decoder = createCtcDecoder({ mergesRepeats });
   const segments: Segment[] = [];
@@ -55,8 +56,8 @@ export async function transcribe(
 
   emit({ type: 'started', durationSeconds });
   let frames = 0;
-  for await (const rows of encode(sound, { runtime, fbank, stopwatch, signal })) {
-    const best = await stopwatch.measureAsync('decoder', () => runtime.head(rows));
+  for await (const rows of encode(sound, { encoder, fbank, stopwatch })) {
+    const best = await encoder.head(rows);
     add(decoder.push(best.ids, best.logProbs));
     frames += best.ids.length;
     emit({ type: 'progress', doneSeconds: frames * FRAME_SECONDS });

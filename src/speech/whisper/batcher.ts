@@ -5,12 +5,12 @@
 import type { Sound } from '../../audio/sound.ts';
 import type { EncodedWindows, WhisperBackend } from '../../backends/contract.ts';
 import { abortError } from '../../base/abort.ts';
+import { createFairQueue, type Queued } from '../fair-queue.ts';
 import type { Step, Stopwatch } from '../stopwatch.ts';
 import type { SpeechTask } from '../transcript.ts';
 import { alignText } from './align.ts';
 import { type DecodedBatch, type DecodedWindow, decodeBatch } from './decode-batch.ts';
 import { type DetectedLanguage, detectLanguages } from './detect-language.ts';
-import { createFairQueue, type Queued } from './fair-queue.ts';
 import { FRAMES_PER_SECOND, type MelFrontEnd, SAMPLE_RATE } from './mel.ts';
 import { buildPrompt } from './prompt.ts';
 import { type Method, rowsOf } from './search.ts';
@@ -90,7 +90,7 @@ export function createBatcher(recogniser: Recogniser): Batcher {
   /** The next batch, whose encoding has begun; undefined when nobody waits. */
   function begin(): Batch | undefined {
     while (queue.length > 0) {
-      const taken = queue.take(({ shape }, first) => shape === first.shape, mostWindows);
+      const taken = queue.take(mayJoin);
       const jobs = taken.filter(({ owner }) => !owner.signal.aborted);
       for (const job of taken) if (job.owner.signal.aborted) job.reject(abortError(job.owner.signal));
       if (jobs.length === 0) continue;
@@ -148,6 +148,11 @@ export function createBatcher(recogniser: Recogniser): Batcher {
 
 function shapeOf({ frames, previous, method }: Hearing): string {
   return JSON.stringify([frames, previous.length, method]);
+}
+
+function mayJoin({ shape }: Job, taken: readonly [Job, ...Job[]]): boolean {
+  const [first] = taken;
+  return shape === first.shape && taken.length < mostWindows(first);
 }
 
 function mostWindows({ owner, frames, method }: Job): number {

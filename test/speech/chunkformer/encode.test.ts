@@ -1,29 +1,20 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import test, { after, before } from 'node:test';
+import test from 'node:test';
 import type { Sound } from '../../../src/audio/sound.ts';
-import { openChunkFormerCheckpoint } from '../../../src/speech/chunkformer/checkpoint.ts';
-import { convertChunkFormer } from '../../../src/speech/chunkformer/convert.ts';
+import { type Batcher, createBatcher } from '../../../src/speech/chunkformer/batcher.ts';
 import { createCtcDecoder, type Utterance } from '../../../src/speech/chunkformer/ctc.ts';
 import { encode } from '../../../src/speech/chunkformer/encode.ts';
-import { type EncoderRuntime, openEncoderRuntime } from '../../../src/speech/chunkformer/encoder-runtime.ts';
+import type { EncoderRuntime } from '../../../src/speech/chunkformer/encoder-runtime.ts';
 import { createFbank } from '../../../src/speech/chunkformer/fbank.ts';
 import type { ChunkSettings } from '../../../src/speech/chunkformer/settings.ts';
 import { readVocabulary } from '../../../src/speech/chunkformer/vocabulary.ts';
 import { createStopwatch } from '../../../src/speech/stopwatch.ts';
 import { CHECKPOINT, floats, type GoldenSettings, readGolden } from './golden.ts';
 import { signalSound } from './signal.ts';
+import { useSmallModel } from './small-model.ts';
 
 const golden = readGolden();
-let graphs: string;
-
-before(async () => {
-  graphs = mkdtempSync(join(tmpdir(), 'percept-chunkformer-'));
-  await convertChunkFormer(CHECKPOINT, graphs);
-});
-after(() => rmSync(graphs, { recursive: true }));
+const withRuntime = useSmallModel();
 
 function settingsOf(settings: GoldenSettings): ChunkSettings {
   return {
@@ -34,39 +25,35 @@ function settingsOf(settings: GoldenSettings): ChunkSettings {
   };
 }
 
-async function withRuntime<T>(
-  settings: ChunkSettings,
-  work: (runtime: EncoderRuntime) => Promise<T>,
-): Promise<T> {
-  const checkpoint = openChunkFormerCheckpoint(CHECKPOINT);
-  checkpoint.close();
-  const runtime = await openEncoderRuntime(graphs, { sizes: checkpoint.sizes, settings, threads: 1 });
-  try {
-    return await work(runtime);
-  } finally {
-    await runtime.close();
-  }
-}
-
 interface Heard {
   readonly logProbs: readonly number[];
   readonly utterances: readonly Utterance[];
 }
 
-async function hear(sound: Sound, runtime: EncoderRuntime, mergesRepeats: boolean): Promise<Heard> {
+interface Model {
+  readonly runtime: EncoderRuntime;
+  readonly batcher: Batcher;
+  readonly mergesRepeats: boolean;
+}
+
+async function hear(sound: Sound, { runtime, batcher, mergesRepeats }: Model): Promise<Heard> {
   const fbank = createFbank(runtime.sizes.bins);
   const stopwatch = createStopwatch();
-  const signal = new AbortController().signal;
+  const encoder = batcher.join({ stopwatch, signal: new AbortController().signal });
   const decoder = createCtcDecoder({ mergesRepeats });
   const logProbs: number[] = [];
   const utterances: Utterance[] = [];
-  for await (const rows of encode(sound, { runtime, fbank, stopwatch, signal })) {
+  for await (const rows of encode(sound, { encoder, fbank, stopwatch })) {
     for (const value of await runtime.logProbs(rows)) logProbs.push(value);
-    const best = await runtime.head(rows);
+    const best = await encoder.head(rows);
     utterances.push(...decoder.push(best.ids, best.logProbs));
   }
   utterances.push(...decoder.end());
   return { logProbs, utterances };
+}
+
+function modelOf(runtime: EncoderRuntime, mergesRepeats: boolean): Model {
+  return { runtime, batcher: createBatcher(runtime), mergesRepeats };
 }
 
 /** As the Python package writes times. */
@@ -79,7 +66,7 @@ function clock(frame: number): string {
 for (const run of golden.runs) {
   test(`log probabilities, texts and times are those of the Python package: ${run.name}`, async () => {
     await withRuntime(settingsOf(run.settings), async (runtime) => {
-      const heard = await hear(signalSound(run.seconds, 1), runtime, true);
+      const heard = await hear(signalSound(run.seconds, 1), modelOf(runtime, true));
       const wanted = floats(run.logProbs);
       assert.equal(heard.logProbs.length, wanted.length);
       const differences = heard.logProbs.map((value, index) => Math.abs(value - wanted[index]!));
@@ -101,8 +88,9 @@ test('a batch of the Python package has the texts that each recording has alone'
   for (const batch of golden.batches) {
     await withRuntime(settingsOf(batch.settings), async (runtime) => {
       const vocabulary = readVocabulary(`${CHECKPOINT}vocab.txt`, golden.vocabulary);
+      const model = modelOf(runtime, false);
       const heard = await Promise.all(
-        batch.seconds.map((seconds, index) => hear(signalSound(seconds, index + 1), runtime, false)),
+        batch.seconds.map((seconds, index) => hear(signalSound(seconds, index + 1), model)),
       );
       const texts = heard.map(({ utterances }) => vocabulary.text(utterances.flatMap(({ ids }) => ids)));
       assert.deepEqual(texts, batch.texts);
@@ -110,21 +98,12 @@ test('a batch of the Python package has the texts that each recording has alone'
   }
 });
 
-test('recordings that are heard at the same time do not change one another', async () => {
-  const settings = { chunkSize: 8, leftContextSize: 16, rightContextSize: 8, totalBatchDuration: 4 };
-  await withRuntime(settings, async (runtime) => {
-    const sounds = [signalSound(6, 1), signalSound(3, 2), signalSound(9, 3)];
-    const alone = [];
-    for (const sound of sounds) alone.push(await hear(sound, runtime, false));
-    assert.deepEqual(await Promise.all(sounds.map((sound) => hear(sound, runtime, false))), alone);
-  });
-});
-
 test('a sound too short for one frame has no rows', async () => {
   const settings = { chunkSize: 8, leftContextSize: 16, rightContextSize: 8, totalBatchDuration: 4 };
   await withRuntime(settings, async (runtime) => {
-    assert.deepEqual(await hear(signalSound(0.16, 1), runtime, false), { logProbs: [], utterances: [] });
-    assert.equal((await hear(signalSound(0.165, 1), runtime, false)).logProbs.length, golden.vocabulary);
+    const model = modelOf(runtime, false);
+    assert.deepEqual(await hear(signalSound(0.16, 1), model), { logProbs: [], utterances: [] });
+    assert.equal((await hear(signalSound(0.165, 1), model)).logProbs.length, golden.vocabulary);
   });
 });
 
@@ -132,13 +111,9 @@ test('encoding stops when the caller has gone', async () => {
   const settings = { chunkSize: 8, leftContextSize: 16, rightContextSize: 8, totalBatchDuration: 4 };
   await withRuntime(settings, async (runtime) => {
     const controller = new AbortController();
-    const context = {
-      runtime,
-      fbank: createFbank(80),
-      stopwatch: createStopwatch(),
-      signal: controller.signal,
-    };
-    const rows = encode(signalSound(9, 1), context);
+    const stopwatch = createStopwatch();
+    const encoder = createBatcher(runtime).join({ stopwatch, signal: controller.signal });
+    const rows = encode(signalSound(9, 1), { encoder, fbank: createFbank(80), stopwatch });
     await rows.next();
     controller.abort();
     await assert.rejects(

@@ -1,33 +1,32 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { createFairQueue } from '../../../src/speech/whisper/fair-queue.ts';
+import { createFairQueue, type TurnRules } from '../../src/speech/fair-queue.ts';
 
 interface Item {
   readonly name: string;
   readonly owner: object;
   readonly cost: number;
   readonly shape: string;
+  readonly stage: number;
 }
 
-const item = (owner: object, name: string, { cost = 1, shape = '' } = {}): Item => ({
+const item = (owner: object, name: string, { cost = 1, shape = '', stage = 0 } = {}): Item => ({
   name,
   owner,
   cost,
   shape,
+  stage,
 });
 
-function setUp() {
-  const queue = createFairQueue<Item>();
+function setUp(rules?: TurnRules<Item>) {
+  const queue = createFairQueue<Item>(rules);
   return {
     add: (...items: Item[]) => {
       for (const one of items) queue.add(one);
     },
     take: (limit = 1) =>
       queue
-        .take(
-          (one, first) => one.shape === first.shape,
-          () => limit,
-        )
+        .take((one, taken) => one.shape === taken[0].shape && taken.length < limit)
         .map(({ name }) => name),
   };
 }
@@ -92,4 +91,42 @@ test('who was away has no claim on what others had meanwhile', () => {
   add(item(away, 'x'), item(away, 'y'), item(away, 'z'));
   const order = [take(), take(), take(), take()].flat();
   assert.equal(order.filter((name) => 'xyz'.includes(name)).length, 2);
+});
+
+test('who stays is not taken for one who was away, and keeps what it is owed', () => {
+  const { add, take } = setUp();
+  const [one, other] = [{}, {}];
+  add(item(other, 'b', { cost: 4 }), item(other, 'b', { cost: 4 }), item(one, 'a'));
+  assert.deepEqual(take(), ['b']);
+  const order: string[] = [];
+  for (let turn = 0; turn < 5; turn += 1) {
+    order.push(...take());
+    if (order.at(-1) === 'a') add(item(one, 'a'));
+  }
+  assert.deepEqual(order, ['a', 'a', 'a', 'a', 'b']);
+});
+
+test('with stages those who are behind come abreast, and then all go together', () => {
+  const { add, take } = setUp({ stageOf: ({ stage }) => stage, lead: 10 });
+  const [ahead, behind] = [{}, {}];
+  add(item(ahead, 'ahead 3', { stage: 3, shape: '3' }));
+  const order: string[][] = [];
+  for (let stage = 1; stage <= 3; stage += 1) {
+    add(item(behind, `behind ${stage}`, { stage, shape: String(stage) }));
+    order.push(take(8));
+  }
+  assert.deepEqual(order, [['behind 1'], ['behind 2'], ['ahead 3', 'behind 3']]);
+});
+
+test('one that stays behind goes first no longer than its lead lasts, and then in turn', () => {
+  const { add, take } = setUp({ stageOf: ({ stage }) => stage, lead: 4 });
+  const [ahead, behind] = [{}, {}];
+  const order: string[] = [];
+  add(item(ahead, 'A', { stage: 1 }), item(behind, 'B'));
+  for (let turn = 0; turn < 10; turn += 1) {
+    const [name] = take();
+    order.push(name!);
+    add(name === 'A' ? item(ahead, 'A', { stage: 1 }) : item(behind, 'B'));
+  }
+  assert.equal(order.join(''), 'BBBBBABABA');
 });
