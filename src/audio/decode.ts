@@ -1,3 +1,4 @@
+import { openSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { throwIfAborted } from '../base/abort.ts';
 import { fromWireError, type WireError } from '../base/errors.ts';
@@ -5,7 +6,8 @@ import { type AudioFile, openAudioFile } from './audio-file.ts';
 import { type DecoderExit, decoderFailure, runDecoder } from './decoder-child.ts';
 import { decodeWithFfmpeg, type FfmpegSetting } from './ffmpeg.ts';
 import { type DecodeLimits, type Pcm, SAMPLE_RATE } from './pcm.ts';
-import { PcmCollector } from './pcm-collector.ts';
+import { PcmCollector, requireDuration } from './pcm-collector.ts';
+import { soundInFile } from './sound.ts';
 import { readWavHeader, readWavSamples, type WavHeader } from './wav.ts';
 
 export interface DecodeOptions extends DecodeLimits {
@@ -36,6 +38,7 @@ export async function decodeAudio(path: string, options: DecodeOptions): Promise
 }
 
 async function decodeWav(file: AudioFile, header: WavHeader, limits: DecodeLimits): Promise<Pcm> {
+  if (isAsHeard(header)) return openInPlace(file, header, limits);
   const collector = new PcmCollector(limits);
   try {
     for await (const { samples } of readWavSamples(file, header, limits.signal)) {
@@ -45,6 +48,20 @@ async function decodeWav(file: AudioFile, header: WavHeader, limits: DecodeLimit
   } finally {
     collector.discard();
   }
+}
+
+/** What models hear, sample for sample: nothing to decode, and no copy needed. */
+function isAsHeard({ encoding, bytesPerSample, channels }: WavHeader): boolean {
+  return encoding === 'integer' && bytesPerSample === 2 && channels === 1;
+}
+
+function openInPlace(file: AudioFile, header: WavHeader, limits: DecodeLimits): Pcm {
+  const length = Math.floor(header.dataBytes / header.bytesPerSample);
+  const durationSeconds = length / SAMPLE_RATE;
+  requireDuration(durationSeconds, limits);
+  limits.onProgress?.(durationSeconds);
+  const sound = soundInFile(openSync(file.path, 'r'), { startByte: header.dataStart, length });
+  return { sound, durationSeconds };
 }
 
 /** Node reserves more than a gigabyte of address space before it does anything. */

@@ -32,14 +32,14 @@ export class PcmCollector {
     const count = Math.floor(joined.length / BYTES_PER_SAMPLE);
     this.#rest = joined.slice(count * BYTES_PER_SAMPLE);
     this.#writer.append(new Float32Array(joined.buffer, 0, count));
-    if (this.seconds > this.#limits.maxDurationSeconds) throw tooLong(this.#limits.maxDurationSeconds);
+    requireNotTooLong(this.seconds, this.#limits);
     this.#limits.onProgress?.(this.seconds);
   }
 
   /** Everything added; the collector is empty afterwards. Throws `audio_too_short`. */
   finish(): Pcm {
     const durationSeconds = this.seconds;
-    if (durationSeconds < MIN_DURATION_SECONDS) throw tooShort(durationSeconds);
+    requireDuration(durationSeconds, this.#limits);
     return { sound: this.#writer.finish(), durationSeconds };
   }
 
@@ -47,6 +47,16 @@ export class PcmCollector {
   discard(): void {
     this.#writer.discard();
   }
+}
+
+/** Throws `audio_too_short` and `audio_too_long`. */
+export function requireDuration(seconds: number, limits: DecodeLimits): void {
+  if (seconds < MIN_DURATION_SECONDS) throw tooShort(seconds);
+  requireNotTooLong(seconds, limits);
+}
+
+function requireNotTooLong(seconds: number, { maxDurationSeconds }: DecodeLimits): void {
+  if (seconds > maxDurationSeconds) throw tooLong(maxDurationSeconds);
 }
 
 function tooLong(maxDurationSeconds: number): AppError {

@@ -37,6 +37,18 @@ export function soundOf(samples: Float32Array): Sound {
   };
 }
 
+/** The samples of an opened file, 16 bits each from `startByte` on, read as they are asked for; `close` closes the file. */
+export function soundInFile(
+  file: number,
+  { startByte, length }: { readonly startByte: number; readonly length: number },
+): Sound {
+  return {
+    length,
+    read: (start, end) => readFrom(file, startByte + 2 * start, Math.min(end, length) - start),
+    close: () => closeSync(file),
+  };
+}
+
 /** `directory`: where a long sound has its file, under the name of this process; it is made when needed. */
 export function createSoundWriter(directory: string): SoundWriter {
   /** In memory: all blocks; with a file: the one that is being filled. */
@@ -130,14 +142,19 @@ function createSoundFile(root: string): SoundFile {
         );
       }
     },
-    read(start, end) {
-      const integers = new Int16Array(Math.max(0, end - start));
-      readSync(file, new Uint8Array(integers.buffer), { position: 2 * start });
-      return Float32Array.from(integers, (value) => value / SCALE);
-    },
+    read: (start, end) => readFrom(file, 2 * start, end - start),
     close() {
       closeSync(file);
       if (hasName) remove();
     },
   };
+}
+
+/** Little-endian, as every platform that runs Node is. */
+function readFrom(file: number, position: number, count: number): Float32Array {
+  const integers = new Int16Array(Math.max(0, count));
+  readSync(file, new Uint8Array(integers.buffer), { position });
+  const samples = new Float32Array(integers.length);
+  for (let index = 0; index < samples.length; index += 1) samples[index] = integers[index]! / SCALE;
+  return samples;
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'node:test';
 import { decodeAudio } from '../../src/audio/decode.ts';
@@ -264,3 +264,17 @@ function peakMemoryBytes(pid: number): number {
     return 0;
   }
 }
+
+test('16-bit mono at 16 kHz is read in place, sample for sample, even after its name is gone', async (context) => {
+  const samples = sine(440, 16_000, 320_000);
+  const path = await temporaryFile(context, 'as-heard.wav', wavFile(samples, { sampleRate: 16_000 }));
+  const { sound, durationSeconds } = await decodeAudio(path, decodeOptions({ ffmpeg: 'off' }));
+  rmSync(path);
+  context.after(() => sound.close());
+  assert.equal(durationSeconds, 20);
+  const heard = sound.read(0, sound.length + 100);
+  assert.equal(heard.length, samples.length);
+  heard.forEach((value, at) => assert.equal(value, Math.round(samples[at]! * 32_767) / 32_768 + 0));
+  assert.deepEqual(sound.read(300_000, 300_010), heard.slice(300_000, 300_010));
+  assert.equal(sound.read(sound.length, sound.length + 10).length, 0);
+});
