@@ -12,6 +12,8 @@ export const ERROR_CODES = [
   'invalid_file_name',
   'unsupported_parameter',
   'audio_too_short',
+  'context_exceeded',
+  'output_truncated',
   'unauthorized',
   'model_not_found',
   'not_found',
@@ -31,6 +33,8 @@ export const ERROR_CODES = [
   'model_crashed',
   'not_runnable',
   'shutting_down',
+  'invalid_output',
+  'upstream_failed',
   // weights and the machine
   'offline',
   'download_failed',
