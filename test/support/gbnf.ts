@@ -7,8 +7,10 @@ export interface Recogniser {
   accepts(text: string): boolean;
   /** Whether any order of the members of its objects, else as JSON.stringify writes it, is accepted. */
   acceptsValue(value: unknown): boolean;
-  /** The most stacks that were alive at once, of all texts so far: one where the grammar is deterministic. */
-  mostStacks(): number;
+  /** A text of the grammar, each step by `roll` (a whole number below its argument); undefined for one that grows beyond `most`. */
+  derive(roll: (sides: number) => number, most: number): string | undefined;
+  /** The most ways that one character could be read, of all texts so far: one where the grammar is deterministic. */
+  mostWays(): number;
 }
 
 type Element =
@@ -53,7 +55,6 @@ export function readGbnf(gbnf: string): Recogniser {
         for (const start of starts.get(element.name)!) seen.add(stack(start, under));
       }
     }
-    most = Math.max(most, settled.size);
     return settled;
   }
 
@@ -65,6 +66,7 @@ export function readGbnf(gbnf: string): Recogniser {
       if (element.ranges.some(([first, last]) => first <= code && code <= last))
         next.push(stack(at + 1, under));
     }
+    most = Math.max(most, next.length);
     return settle(next);
   }
 
@@ -104,11 +106,26 @@ export function readGbnf(gbnf: string): Recogniser {
     });
   }
 
+  function derive(roll: (sides: number) => number, most: number): string | undefined {
+    let stacks = begin();
+    for (let text = ''; text.length <= most; ) {
+      const { at } = [...stacks][roll(stacks.size)]!;
+      const element = elements[at];
+      if (element?.kind !== 'set') return text;
+      const [first, last] = element.ranges[roll(element.ranges.length)]!;
+      const code = first + roll(Math.min(last - first + 1, 100));
+      text += String.fromCodePoint(code);
+      stacks = step(stacks, code);
+    }
+    return undefined;
+  }
+
   return {
+    derive,
     rules: starts.size,
     accepts: (text) => isAccepted(write(text, begin())),
     acceptsValue: (value) => anyOrder(value, begin(), isAccepted),
-    mostStacks: () => most,
+    mostWays: () => most,
   };
 }
 

@@ -87,7 +87,7 @@ export function createTextRules(rules: Rules): TextRules {
     if (rule === undefined) {
       const raw = intersection(set, RAW);
       const plain: Alternative[] = raw.length === 0 ? [] : [[setSymbol(raw)]];
-      rule = rules.add('char', [...plain, [text('\\'), refer(rules.add('escape', escapes(escaped)))]]);
+      rule = rules.add('char', [...plain, [text('\\'), refer(rules.add('escape', escapes(escaped, rules)))]]);
       characters.set(key, rule);
     }
     return [[refer(rule)]];
@@ -127,7 +127,7 @@ function joined(symbols: Alternative, rest: Alternative): Alternative {
 }
 
 /** What JSON.stringify writes after the backslash: a letter, or four hexadecimal digits that begin with 00. */
-function escapes(set: CodePoints): Alternative[] {
+function escapes(set: CodePoints, rules: Rules): Alternative[] {
   const short: [number, number][] = [];
   const byTens: [number, number][][] = [[], []];
   for (const [first, last] of pairsOf(set)) {
@@ -137,8 +137,11 @@ function escapes(set: CodePoints): Alternative[] {
       (written.length === 1 ? short : byTens[code >> 4]!).push([mark, mark]);
     }
   }
-  const long = byTens.map((marks, tens): Alternative[] =>
-    marks.length === 0 ? [] : [[text(`u00${tens}`), setSymbol(codePoints(marks))]],
+  const long = byTens.flatMap((marks, tens): Alternative[] =>
+    marks.length === 0 ? [] : [[text(String(tens)), setSymbol(codePoints(marks))]],
   );
-  return [...(short.length === 0 ? [] : [[setSymbol(codePoints(short))]]), ...long.flat()];
+  return [
+    ...(short.length === 0 ? [] : [[setSymbol(codePoints(short))]]),
+    ...(long.length === 0 ? [] : [[text('u00'), refer(rules.add('code', long))]]),
+  ];
 }

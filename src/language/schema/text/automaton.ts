@@ -41,20 +41,20 @@ export function isFiniteSet(set: Automaton): boolean {
 export function intersect(a: Automaton, b: Automaton): Automaton {
   if (a === b || b === ANY_STRING || isEmpty(a)) return a;
   if (a === ANY_STRING || isEmpty(b)) return b;
-  return combine(a, b, (inA, inB) => inA && inB);
+  return remembered(INTERSECTIONS, a, b, () => combine(a, b, (inA, inB) => inA && inB));
 }
 
 /** What is in `a` and not in `b`. */
 export function subtract(a: Automaton, b: Automaton): Automaton {
   if (isEmpty(a) || isEmpty(b)) return a;
   if (a === b || b === ANY_STRING) return NO_STRING;
-  return combine(a, b, (inA, inB) => inA && !inB);
+  return remembered(DIFFERENCES, a, b, () => combine(a, b, (inA, inB) => inA && !inB));
 }
 
 export function unite(a: Automaton, b: Automaton): Automaton {
   if (a === b || a === ANY_STRING || isEmpty(b)) return a;
   if (b === ANY_STRING || isEmpty(a)) return b;
-  return combine(a, b, (inA, inB) => inA || inB);
+  return remembered(UNIONS, a, b, () => combine(a, b, (inA, inB) => inA || inB));
 }
 
 export function complement(set: Automaton): Automaton {
@@ -70,6 +70,20 @@ export function accepts(set: Automaton, text: string): boolean {
     state = edge.to;
   }
   return set.accepting[state]!;
+}
+
+/** Results by their operands, for as long as these live: schemas ask for the same integers, names and numbers again and again. */
+type Results = WeakMap<Automaton, WeakMap<Automaton, Automaton>>;
+const INTERSECTIONS: Results = new WeakMap();
+const DIFFERENCES: Results = new WeakMap();
+const UNIONS: Results = new WeakMap();
+
+function remembered(results: Results, a: Automaton, b: Automaton, work: () => Automaton): Automaton {
+  const byB = results.get(a) ?? new WeakMap<Automaton, Automaton>();
+  results.set(a, byB);
+  const found = byB.get(b) ?? work();
+  byB.set(b, found);
+  return found;
 }
 
 /** In neither set any more. */

@@ -12,7 +12,9 @@ const NEGATIVE_ZERO = wholeStrings('-0(?:\\.0+)?');
 export const HUGE = wholeStrings(
   `${MANTISSA}e\\+?(?:2[1-9]|[3-9][0-9]|[12][0-9]{2}|30[0-7])|-?1(?:\\.[0-6][0-9]{0,15})?e\\+?308`,
 );
-export const TINY = wholeStrings(`${MANTISSA}e-(?:[7-9]|[1-9][0-9]|[12][0-9]{2}|3[01][0-9]|32[0-3])`);
+export const TINY = wholeStrings(
+  `${MANTISSA}e-(?:[7-9]|[1-9][0-9]|[12][0-9]{2}|3[01][0-9]|32[0-3])|-?[5-9](?:\\.[0-9]{1,16})?e-324`,
+);
 const PLAIN = subtract(wholeStrings('-?(?:0|[1-9][0-9]*)(?:\\.[0-9]+)?'), NEGATIVE_ZERO);
 
 export const ANY_NUMBER = unite(PLAIN, unite(HUGE, TINY));
@@ -37,7 +39,9 @@ export function writtenNumbers(set: Automaton, integers: Automaton, every: boole
   if (isFiniteSet(canonical)) return canonical;
   const usual = withDigits(set, isInteger, USUAL_DIGITS);
   if (isEmpty(usual)) return writtenNumbers(set, integers, true);
-  return isInteger ? usual : unite(usual, intersect(set, HUGE_OR_TINY));
+  // Multiples have no tiny ones, and of huge numbers other validators find multiples by chance.
+  const hasTiny = !isEmpty(intersect(set, TINY));
+  return hasTiny ? unite(usual, intersect(set, HUGE_OR_TINY)) : usual;
 }
 
 /** Integers are written without a point: not every reader takes 1.0 for one. */

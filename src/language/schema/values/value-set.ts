@@ -118,10 +118,10 @@ export function uniteValues(a: ValueSet, b: ValueSet, algebra: Algebra): ValueSe
 export function otherValues(set: ValueSet, algebra: Algebra): ValueSet {
   const { formulas } = algebra;
   const everything = anyValue(formulas);
-  const without = (texts: Texts, every: Automaton): Texts => ({
-    sure: subtract(every, texts.maybe),
-    maybe: subtract(every, texts.sure),
-  });
+  const without = ({ sure, maybe }: Texts, every: Automaton): Texts => {
+    const others = subtract(every, maybe);
+    return sure === maybe ? exactly(others) : { sure: others, maybe: subtract(every, sure) };
+  };
   return {
     null: !set.null,
     true: !set.true,
