@@ -2,7 +2,7 @@
 import { holdsOf } from './keywords.ts';
 import type { SchemaLimits } from './limits.ts';
 import { invalid, unsupported } from './refusal.ts';
-import { isObject } from './values/value-set.ts';
+import { isObject } from './values/json.ts';
 
 /** A schema as evaluation meets it. */
 export interface SchemaNode {

@@ -1,6 +1,6 @@
 /** Every keyword that a schema may have: what its value must be, and where schemas lie in it. All others are refused by name. */
 import { invalid, unsupported } from './refusal.ts';
-import { isObject } from './values/value-set.ts';
+import { isObject } from './values/json.ts';
 
 /** Where a keyword's value holds schemas. */
 export type Holds = 'nothing' | 'schema' | 'list' | 'map';

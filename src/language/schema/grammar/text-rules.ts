@@ -1,6 +1,7 @@
 /** Automata as rules: one for each state where texts part, so that at each character one rule alone goes on. */
-import type { Automaton } from '../text/automaton.ts';
+
 import { type CodePoints, codePoints, complement, intersection, pairsOf } from '../text/code-points.ts';
+import type { Automaton } from '../text/states.ts';
 import { type Alternative, type GrammarSymbol, type Rules, refer, text } from './rules.ts';
 
 /** What JSON.stringify writes with a backslash: control characters, the quotation mark, the backslash. */

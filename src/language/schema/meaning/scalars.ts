@@ -1,11 +1,12 @@
 /** What the keywords for any type, for numbers and for strings ask. */
 import { invalid, unsupported } from '../refusal.ts';
-import { type Automaton, intersect, NO_STRING, unite } from '../text/automaton.ts';
+import { intersect, NO_STRING, unite } from '../text/automaton.ts';
 import { formatStrings, NUMBER_FORMATS } from '../text/formats.ts';
 import { ANY_NUMBER } from '../text/number-texts.ts';
 import { type Comparison, INTEGERS, multiplesOf, numbersThat } from '../text/numbers.ts';
 import { patternStrings } from '../text/pattern.ts';
 import { UnsupportedPattern } from '../text/pattern-parser.ts';
+import type { Automaton } from '../text/states.ts';
 import { lengths } from '../text/words.ts';
 import { anyArray } from '../values/array-shape.ts';
 import { anyObject } from '../values/object-shape.ts';
@@ -32,6 +33,7 @@ export function typeValues({ schema: { type }, context }: Place): ValueSet | und
 export function enumValues({ schema, node, context }: Place): ValueSet | undefined {
   const values = schema['enum'] as readonly unknown[] | undefined;
   if (values === undefined) return undefined;
+  if (values.length === 0) throw unsupported(`${node.pointer}/enum`, 'it has no values');
   const most = context.limits.enumValues;
   if (values.length > most) throw unsupported(`${node.pointer}/enum`, `it has more than ${most} values`);
   return valuesOf(values, context.algebra.formulas);

@@ -5,22 +5,7 @@
 import { LimitReached } from '../refusal.ts';
 import { EVERY_CODE_POINT, pairsOf } from './code-points.ts';
 import { hasLoop, minimise } from './minimise.ts';
-
-export interface Edge {
-  /** First and last code point. */
-  readonly first: number;
-  readonly last: number;
-  readonly to: number;
-}
-
-/** State 0 is the start; edges are sorted and disjoint; where there is none the string is not in the set. */
-export interface Automaton {
-  readonly edges: readonly (readonly Edge[])[];
-  readonly accepting: readonly boolean[];
-}
-
-/** More would take seconds, and make a grammar that no sampler likes. */
-export const MAX_STATES = 40_000;
+import { type Automaton, type Edge, MAX_STATES } from './states.ts';
 
 export const NO_STRING: Automaton = { edges: [[]], accepting: [false] };
 

@@ -2,8 +2,9 @@
  * The formats of JSON Schema and OpenAPI as sets of strings. Each is a part of what ajv-formats takes, the part that is usually
  * written: no leap seconds, years of four digits, addresses of the web. So a format can be asked for, but not negated.
  */
-import type { Automaton } from './automaton.ts';
+
 import { wholeStrings } from './pattern.ts';
+import type { Automaton } from './states.ts';
 
 const LEAP_YEAR = '(?:[12][0-9](?:0[48]|[2468][048]|[13579][26])|(?:1[26]|2[048])00)';
 const DATE =

@@ -1,5 +1,5 @@
 /** Fewer states for the same set of strings. */
-import type { Automaton, Edge } from './automaton.ts';
+import type { Automaton, Edge } from './states.ts';
 
 /** Steps that merging states of a set with loops may take; what is left then is correct, only larger. */
 const MAX_STEPS = 4_000_000;
@@ -14,7 +14,7 @@ export function minimise(automaton: Automaton): Automaton {
 }
 
 export function hasLoop({ edges }: Automaton): boolean {
-  return endsFirst(edges) === undefined;
+  return endsFirst(edges) === undefined || edges.some((list, state) => list.some(({ to }) => to === state));
 }
 
 /** Which states lead to an accepting one. */
@@ -33,22 +33,33 @@ function liveStates({ edges, accepting }: Automaton): boolean[] {
   return live;
 }
 
-/** From the ends backwards: a state is known by what follows it. Undefined where there is a loop. */
+/** A target of an edge that leads back to its own state. */
+const ITSELF = -2;
+
+/**
+ * From the ends backwards: a state is known by what follows it, and one that leads back to itself by that it does. Undefined where a
+ * longer loop is: then neither of its states is known before the other.
+ */
 function classesWithoutLoops({ edges, accepting }: Automaton): number[] | undefined {
   const order = endsFirst(edges);
   if (order === undefined) return undefined;
-  const classes = new Array<number>(edges.length).fill(-1);
+  const classes = new Array<number>(edges.length).fill(ITSELF);
   const known = new Map<string, number>();
+  let count = 0;
   for (const state of order) {
     const signature = signatureOf(accepting[state]!, edges[state]!, classes);
-    const found = known.get(signature) ?? known.size;
+    const found = known.get(signature) ?? count++;
     known.set(signature, found);
     classes[state] = found;
+    // A state that only leads into such a one is the same, as it goes on in the same way.
+    if (edges[state]!.some(({ to }) => to === state)) {
+      known.set(signatureOf(accepting[state]!, edges[state]!, classes), found);
+    }
   }
   return classes;
 }
 
-/** The reachable states, each after those that it leads to; undefined where there is a loop. */
+/** The reachable states, each after those that it leads to; undefined where there is a loop of more than one state. */
 function endsFirst(edges: readonly (readonly Edge[])[]): number[] | undefined {
   const order: number[] = [];
   const marks = new Uint8Array(edges.length);
@@ -66,6 +77,7 @@ function endsFirst(edges: readonly (readonly Edge[])[]): number[] | undefined {
       continue;
     }
     top.next += 1;
+    if (edge.to === top.state) continue;
     if (marks[edge.to] === OPEN) return undefined;
     if (marks[edge.to] === DONE) continue;
     marks[edge.to] = OPEN;

@@ -2,8 +2,9 @@
  * Which texts a number may have. It has several (1.5 and 1.50): each set of numbers holds all texts of a number or none, so that
  * intersection and difference of texts are those of numbers.
  */
-import { type Automaton, intersect, isEmpty, isFiniteSet, subtract, unite } from './automaton.ts';
+import { intersect, isEmpty, isFiniteSet, subtract, unite } from './automaton.ts';
 import { wholeStrings } from './pattern.ts';
+import type { Automaton } from './states.ts';
 
 /** Without exponents only below 10^21, and with them only from there on or below 10^-6, as JSON.stringify writes; never -0. */
 const MANTISSA = '-?[1-9](?:\\.[0-9]{1,16})?';

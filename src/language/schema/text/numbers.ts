@@ -1,8 +1,9 @@
 /** Sets of numbers by bounds, divisors and values, as sets of their texts (`number-texts.ts`). */
 import { LimitReached } from '../refusal.ts';
-import { type Automaton, intersect, NO_STRING, unite } from './automaton.ts';
+import { intersect, NO_STRING, unite } from './automaton.ts';
 import { ANY_NUMBER, HUGE, TINY } from './number-texts.ts';
 import { wholeStrings } from './pattern.ts';
+import type { Automaton } from './states.ts';
 import { automatonOf } from './words.ts';
 
 const DIGITS = '0123456789';

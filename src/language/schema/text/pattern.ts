@@ -1,9 +1,10 @@
 /** Patterns as automata: Thompson's construction, then subsets of its states. */
 import { LimitReached } from '../refusal.ts';
-import { type Automaton, complement, type Edge, intersect, MAX_STATES } from './automaton.ts';
+import { complement, intersect } from './automaton.ts';
 import { EVERY_CODE_POINT, pairsOf } from './code-points.ts';
 import { minimise } from './minimise.ts';
 import { type Pattern, parsePattern, UnsupportedPattern } from './pattern-parser.ts';
+import { type Automaton, type Edge, MAX_STATES } from './states.ts';
 
 /** The strings in which `pattern` matches somewhere, as `RegExp.test` says with the `u` flag. */
 export function patternStrings(source: string): Automaton {

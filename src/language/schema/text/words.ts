@@ -1,8 +1,9 @@
 /** Automata made directly: of given words, of lengths, and by a step function. */
 import { LimitReached } from '../refusal.ts';
-import { ANY_STRING, type Automaton, type Edge, MAX_STATES, NO_STRING } from './automaton.ts';
+import { ANY_STRING, NO_STRING } from './automaton.ts';
 import { EVERY_CODE_POINT, pairsOf } from './code-points.ts';
 import { minimise } from './minimise.ts';
+import { type Automaton, type Edge, MAX_STATES } from './states.ts';
 
 /** Characters of all words of one set together. */
 const MAX_WORD_CHARACTERS = 2_000_000;

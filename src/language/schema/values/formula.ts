@@ -3,6 +3,7 @@
  * object, so that recursive schemas come to an end.
  */
 import type { SchemaNode } from '../document.ts';
+import { canonicalText } from './json.ts';
 
 export type Formula =
   | { readonly id: number; readonly kind: 'any' | 'none' }
@@ -64,12 +65,4 @@ export function createFormulas(): Formulas {
       return intern(`not ${part.id}`, (id) => ({ id, kind: 'not', part }));
     },
   };
-}
-
-/** Equal for equal JSON values: members sorted by name. */
-export function canonicalText(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(canonicalText).join()}]`;
-  if (typeof value !== 'object' || value === null) return JSON.stringify(value === 0 ? 0 : value);
-  const members = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
-  return `{${members.map(([name, member]) => `${JSON.stringify(name)}:${canonicalText(member)}`).join()}}`;
 }

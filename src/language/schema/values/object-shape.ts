@@ -1,16 +1,8 @@
 /** Sets of objects. */
 
 import { LimitReached } from '../refusal.ts';
-import {
-  ANY_STRING,
-  type Automaton,
-  accepts,
-  intersect,
-  isEmpty,
-  NO_STRING,
-  subtract,
-  unite,
-} from '../text/automaton.ts';
+import { ANY_STRING, accepts, intersect, isEmpty, NO_STRING, subtract, unite } from '../text/automaton.ts';
+import type { Automaton } from '../text/states.ts';
 import { words } from '../text/words.ts';
 import type { Formula, Formulas } from './formula.ts';
 

@@ -3,12 +3,14 @@
  * by kind. What is inside arrays and objects stays a formula.
  */
 import { LimitReached } from '../refusal.ts';
-import { ANY_STRING, type Automaton, intersect, NO_STRING, subtract, unite } from '../text/automaton.ts';
+import { ANY_STRING, intersect, NO_STRING, subtract, unite } from '../text/automaton.ts';
 import { ANY_NUMBER } from '../text/number-texts.ts';
 import { numbersEqualTo } from '../text/numbers.ts';
+import type { Automaton } from '../text/states.ts';
 import { words } from '../text/words.ts';
 import { type ArrayShape, anyArray, intersectArrays, otherArrays } from './array-shape.ts';
-import { canonicalText, type Formulas } from './formula.ts';
+import type { Formulas } from './formula.ts';
+import { canonicalText, isObject } from './json.ts';
 import { anyObject, intersectObjects, type ObjectShape, otherObjects } from './object-shape.ts';
 
 /** Texts that are in the set for certain, and those that may be: the same but where a keyword is enforced more strictly than it asks. */
@@ -76,10 +78,6 @@ function objectOf(object: Readonly<Record<string, unknown>>, formulas: Formulas)
   const fields = new Map(Object.entries(object).map(([name, value]) => [name, formulas.value(value)]));
   const rest = [{ names: ANY_STRING, value: formulas.none }];
   return { ...anyObject(formulas), fields, rest, required: new Set(fields.keys()), said: true };
-}
-
-export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** What the operations need to know: the formulas, how to see that a shape is empty, and how many shapes there may be. */
