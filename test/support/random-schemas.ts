@@ -1,6 +1,7 @@
 /**
  * Schemas and values by a seed: small names and numbers, so that keywords meet one another. Without `unevaluatedItems` and
- * `unevaluatedProperties`, for which ajv is no oracle: beside `contains` and `anyOf` it answers wrongly, or throws.
+ * `unevaluatedProperties`, for which ajv is no oracle: beside `contains` and `anyOf` it answers wrongly, or throws; and it miscounts where
+ * one `contains` is within another.
  */
 export interface Dice {
   /** A whole number from 0 to below `sides`. */
@@ -80,12 +81,8 @@ const BRANCHES: readonly Maker[] = [
   (dice, depth) => ({ dependentSchemas: { [dice.pick(NAMES)]: randomSchema(dice, depth) } }),
   (dice, depth) => ({ items: randomSchema(dice, depth) }),
   (dice, depth) => ({ prefixItems: several(dice, 2, () => randomSchema(dice, depth)) }),
-  (dice, depth) => ({ contains: randomSchema(dice, depth) }),
-  (dice, depth) => ({
-    contains: randomSchema(dice, depth),
-    minContains: dice.roll(3),
-    maxContains: dice.roll(3),
-  }),
+  (dice) => ({ contains: randomSchema(dice, 0) }),
+  (dice) => ({ contains: randomSchema(dice, 0), minContains: dice.roll(3), maxContains: dice.roll(3) }),
   (dice, depth) => ({
     uniqueItems: true,
     items: { enum: [1, 'a', null] },

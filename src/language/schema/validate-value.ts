@@ -2,6 +2,7 @@
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 import { unsupported } from './refusal.ts';
+import { isMultiple } from './text/numbers.ts';
 
 /** Where and why a value is not what the schema asks. */
 export interface Problem {
@@ -10,13 +11,19 @@ export interface Problem {
   readonly message: string;
 }
 
-/** Decimal multiples are compared to this many places: 0.07 is no multiple of 0.01 in binary fractions. */
-const MULTIPLE_PLACES = 9;
-
 /** The schema as a function; throws `AppError` for one that ajv cannot work with. */
 export function createValidator(schema: unknown): (value: unknown) => Problem | undefined {
-  const ajv = new Ajv2020({ strict: false, logger: false, multipleOfPrecision: MULTIPLE_PLACES });
+  const ajv = new Ajv2020({ strict: false, logger: false });
   addFormats.default(ajv);
+  // ajv divides doubles: for it 0.07 is no multiple of 0.01.
+  ajv.removeKeyword('multipleOf');
+  ajv.addKeyword({
+    keyword: 'multipleOf',
+    type: 'number',
+    schemaType: 'number',
+    validate: (divisor: number, value: number) => isMultiple(value, divisor),
+    error: { message: 'must be a multiple of the divisor' },
+  });
   // What has been evaluated is asked by no other keyword, and keeping account of it fails on some schemas (ajv 8.20).
   ajv.opts.unevaluated = JSON.stringify(schema).includes('"unevaluated');
   let validate: ValidateFunction;

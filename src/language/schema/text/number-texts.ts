@@ -25,11 +25,14 @@ const CANONICAL = wholeStrings('-?[0-9]+(?:\\.[0-9]*[1-9])?(?:e[+-].*)?');
 const HUGE_OR_TINY = unite(HUGE, TINY);
 /** As many digits as doubles have: 21 before the point, and behind it 17 after 5 zeros. */
 const EVERY_DIGIT = wholeStrings('-?[0-9]{1,21}(?:\\.[0-9]{1,22})?');
-/** As many as anyone writes: a model may go on with zeros or threes for as long as it is let. */
-const USUAL_DIGITS = wholeStrings('-?[0-9]{1,16}(?:\\.[0-9]{1,10})?');
+/**
+ * No more than 15 together: a double tells all of those apart, so that what is read is what was written. And a model may go on with
+ * zeros or threes for as long as it is let.
+ */
+const USUAL_DIGITS = wholeStrings('-?(?:[0-9]{1,15}|[0-9]{1,12}\\.[0-9]{1,3}|[0-9]{1,5}\\.[0-9]{1,10})');
 
 /** Counting digits multiplies the states of a set by the count; larger sets are left unbounded. */
-const MAX_COUNTED_STATES = 200;
+const MAX_COUNTED_STATES = 400;
 
 /** The texts to generate for a set of numbers; if `every`, all that JSON.stringify might write for one of them are among these. */
 export function writtenNumbers(set: Automaton, integers: Automaton, every: boolean): Automaton {

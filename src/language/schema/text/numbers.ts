@@ -71,6 +71,15 @@ export function multiplesOf(divisor: number): Multiples {
   };
 }
 
+/** Of the decimals that the doubles are written as. */
+export function isMultiple(value: number, divisor: number): boolean {
+  const a = decimalOf(value);
+  const b = decimalOf(divisor);
+  const places = Math.max(a.fraction.length, b.fraction.length);
+  const units = ({ integer, fraction }: Decimal) => BigInt(integer + fraction.padEnd(places, '0'));
+  return units(a) % units(b) === 0n;
+}
+
 /** Of the shortest text that means the double. */
 function decimalOf(value: number): Decimal {
   const [mantissa, exponent = '0'] = String(Math.abs(value)).split('e');
