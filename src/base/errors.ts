@@ -11,6 +11,8 @@ export const ERROR_CODES = [
   'invalid_request',
   'invalid_file_name',
   'unsupported_parameter',
+  'invalid_schema',
+  'unsupported_schema',
   'audio_too_short',
   'context_exceeded',
   'output_truncated',

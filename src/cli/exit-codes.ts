@@ -5,6 +5,8 @@ export const EXIT_CODES = {
   invalid_request: 2,
   invalid_file_name: 2,
   unsupported_parameter: 2,
+  invalid_schema: 2,
+  unsupported_schema: 2,
   invalid_config: 2,
   usage: 2,
   audio_too_short: 1,

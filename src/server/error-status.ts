@@ -19,6 +19,8 @@ export const ERROR_STATUS = {
   invalid_request: clientError(400),
   invalid_file_name: clientError(400),
   unsupported_parameter: clientError(400),
+  invalid_schema: clientError(400),
+  unsupported_schema: clientError(400),
   audio_too_short: clientError(400),
   context_exceeded: clientError(400),
   output_truncated: clientError(422),

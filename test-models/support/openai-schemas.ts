@@ -5,7 +5,7 @@ import { gunzipSync } from 'node:zlib';
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import addFormats from 'ajv-formats';
 import { parse } from 'yaml';
-import { sharedFile } from './weights.ts';
+import { sharedFile } from '../../test/support/shared-file.ts';
 
 export type OpenaiSchemas = (name: string) => ValidateFunction;
 
