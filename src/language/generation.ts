@@ -99,7 +99,8 @@ export interface GenerationVersions {
   readonly quantization: string | undefined;
   /** Of the chat template, SHA-256; undefined where the engine does not tell. */
   readonly templateHash: string | undefined;
-  readonly settings: GenerationSettings;
+  /** Those left out were the server's own. */
+  readonly settings: Partial<GenerationSettings>;
   readonly seed: number;
 }
 

@@ -19,17 +19,19 @@ export interface CompileOptions {
   /** `assert` (the default) enforces `format`; for the specification it is an annotation. */
   readonly formats?: 'assert' | 'annotation';
   readonly limits?: Partial<SchemaLimits>;
+  /** Name of the first rule, `root` where not said; other names begin with any other, so that grammars can be joined. */
+  readonly root?: string;
 }
 
 export interface CompiledSchema {
-  /** Rule `root` derives the valid texts: members in the order of the schema, at most one space after a comma or colon. */
+  /** Its first rule derives the valid texts: members in the order of the schema, at most one space after a comma or colon. */
   readonly gbnf: string;
 }
 
 /** Throws `AppError` `unsupported_schema` or `invalid_schema`. Takes time and memory as the schema will: see `schema-compiler.ts`. */
 export function compileSchema(schema: unknown, options: CompileOptions = {}): CompiledSchema {
-  const { openObjects = false, formats = 'assert' } = options;
+  const { openObjects = false, formats = 'assert', root = 'root' } = options;
   const limits = { ...DEFAULT_LIMITS, ...options.limits };
   const meaning = readMeaning(schema, { limits, formats });
-  return { gbnf: writeGrammar(meaning, { limits, openObjects }) };
+  return { gbnf: writeGrammar(meaning, { limits, openObjects, root }) };
 }

@@ -2,11 +2,16 @@
 import { type CodePoints, pairsOf } from '../text/code-points.ts';
 import type { Alternative, Rule } from './rules.ts';
 
-/** The rules that `root` reaches, in the order in which they are met; `root` is called so. */
-export function printGrammar(rules: readonly Rule[], root: number): { gbnf: string; rules: number } {
-  const names = new Map<number, string>([[root, 'root']]);
+/** The rules that `root` reaches, in the order in which they are met; it is called `name`, and where that is not `root` all other names begin with it. */
+export function printGrammar(
+  rules: readonly Rule[],
+  root: number,
+  name: string,
+): { gbnf: string; rules: number } {
+  const names = new Map<number, string>([[root, name]]);
+  const prefix = name === 'root' ? '' : `${name}-`;
   const nameOf = (rule: number): string => {
-    const name = names.get(rule) ?? `${rules[rule]!.hint}-${names.size}`;
+    const name = names.get(rule) ?? `${prefix}${rules[rule]!.hint}-${names.size}`;
     names.set(rule, name);
     return name;
   };

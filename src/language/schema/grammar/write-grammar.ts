@@ -16,10 +16,15 @@ import type { Writer } from './writer.ts';
 export interface WritingOptions {
   readonly limits: SchemaLimits;
   readonly openObjects: boolean;
+  /** Name of the first rule. */
+  readonly root: string;
 }
 
 /** Throws an `AppError` for what has no value, and for a grammar beyond the limits. */
-export function writeGrammar(meaning: SchemaMeaning, { limits, openObjects }: WritingOptions): string {
+export function writeGrammar(
+  meaning: SchemaMeaning,
+  { limits, openObjects, root: rootName }: WritingOptions,
+): string {
   const rules = createRules(limits.rules);
   const known = new Map<Formula, number>();
   const waiting: { rule: number; place: string; alternatives: () => readonly Alternative[] }[] = [];
@@ -72,7 +77,7 @@ export function writeGrammar(meaning: SchemaMeaning, { limits, openObjects }: Wr
   }
   const finite = removeEndless(rules.all);
   if (finite[root]!.alternatives.length === 0) throw invalid('', 'no value satisfies it');
-  const { gbnf } = printGrammar(withoutAliases(finite), root);
+  const { gbnf } = printGrammar(withoutAliases(finite), root, rootName);
   const bytes = Buffer.byteLength(gbnf);
   if (bytes > limits.grammarBytes) {
     throw unsupported('', `its grammar has ${bytes} bytes; at most ${limits.grammarBytes} are accepted`);
