@@ -3,6 +3,7 @@
  * upper snake case in the environment (`PERCEPT_SERVER_MAX_UPLOAD_BYTES`). The last word of a name is its unit.
  */
 import { z } from 'zod';
+import { GENERATION_SETTINGS } from './generation.ts';
 import { KEEP_ALIVE_EXPECTED, parseKeepAlive } from './keep-alive.ts';
 
 const MIB = 1024 ** 2;
@@ -69,6 +70,7 @@ export const configSchema = z.object({
     speech: note(z.string().min(1).default('whisper-base-int8'), 'Default speech model.', {
       fallback: 'whisper-base-int8; profile hailo-whisper whisper-small-int8',
     }),
+    language: note(z.string().min(1).default('phi-4-mini'), 'Default language model.'),
     maxLoaded: note(z.int().min(1).max(64).default(2), 'Most models in memory at once.'),
     memoryBudgetBytes: note(bytes(1).default(0), 'What all loaded models together may take.', {
       fallback: '60 % of the memory of the machine or container',
@@ -161,6 +163,32 @@ export const configSchema = z.object({
       'Take a symbol that is repeated after a blank for one, as the Python package does in recordings of any length; words said twice are lost.',
     ),
   }),
+  language: z.object({
+    temperature: setting('temperature'),
+    topP: setting('topP'),
+    topK: setting('topK'),
+    minP: setting('minP'),
+    repeatPenalty: setting('repeatPenalty'),
+    frequencyPenalty: setting('frequencyPenalty'),
+    presencePenalty: setting('presencePenalty'),
+    maxTokens: setting('maxTokens'),
+    contextTokens: note(
+      z.int().min(256).max(10_000_000).default(8192),
+      'Most tokens of one request and its answer together; more need more memory.',
+    ),
+    sequences: note(
+      z.int().min(1).max(256).default(4),
+      'Requests that one model answers at once; each has a context of its own.',
+    ),
+    templateFile: note(
+      z.record(z.string().min(1), z.string().min(1)).default({}),
+      'Jinja files that take the place of models’ own chat templates, by name of the model.',
+    ),
+    gpu: note(
+      z.enum(['auto', 'off']).default('auto'),
+      'auto: language models run on a GPU where one can be used.',
+    ),
+  }),
   sources: z.object({
     hubEndpoint: note(httpUrl().default('https://huggingface.co'), 'The Hugging Face hub or a mirror of it.'),
     hubToken: note(
@@ -195,6 +223,13 @@ export type Config = DeepReadonly<z.output<typeof configSchema>>;
 
 function note<S extends z.ZodType>(schema: S, description: string, notes: KeyNotes = {}): S {
   return schema.meta({ description, ...notes });
+}
+
+/** Null where it is not set: whoever generates decides between the model's own value and ours. */
+function setting(name: keyof typeof GENERATION_SETTINGS) {
+  const { min, max, whole, fallback, description } = GENERATION_SETTINGS[name];
+  const range = (whole ? z.int() : z.number()).min(min).max(max);
+  return note(range.nullable().default(null), description, { fallback: `the model’s own, else ${fallback}` });
 }
 
 function bytes(min: number) {

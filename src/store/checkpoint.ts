@@ -27,6 +27,9 @@ const GGUF = /^[A-Za-z0-9][A-Za-z0-9._-]*\.gguf$/i;
 const GGUF_PART = /-\d{5}-of-\d{5}(?=\.gguf$)/i;
 /** As they are asked for: four bits first, since more cost speed and fewer cost sense. */
 const QUANTISATIONS = ['Q4_K_M', 'Q4_K_S', 'Q4_1', 'Q4_0', 'Q5_K_M', 'Q6_K', 'Q8_0'];
+/** What stands beside the weights and goes before what they say themselves: how tokens are drawn, and the chat template. */
+const BESIDE_GGUF = ['generation_config.json', 'chat_template.jinja', 'chat_template.json'];
+const MAX_BESIDE_GGUF_BYTES = 2 ** 20;
 const GGUF_VERSIONS = { first: 2, last: 3 };
 const CTRANSLATE2_VERSIONS = { first: 3, last: 6 };
 const MAX_SAFETENSORS_HEADER_BYTES = 100 * 1024 ** 2;
@@ -82,6 +85,7 @@ export async function checkFiles(
     checkWhisperConfig(await readJson(join(directory, 'config.json')), format, directory);
   if (kind === 'chunkformer')
     readChunkFormerConfig(await readFile(join(directory, 'config.yaml'), 'utf8'), directory);
+  if (kind === 'llm') await checkBesideGguf(directory, files);
   if (files.includes('model.safetensors.index.json')) await checkIndex(directory, weights);
   for (const name of weights) {
     const path = join(directory, name);
@@ -131,7 +135,8 @@ function chooseGgufFiles(names: readonly string[]): CheckpointFiles | undefined 
   const weights = GGUF_PART.test(first)
     ? models.filter((name) => GGUF_PART.test(name) && name.replace(GGUF_PART, '') === stem)
     : [first];
-  return { kind: 'llm', format: 'gguf', files: weights, weights };
+  const beside = BESIDE_GGUF.filter((name) => names.includes(name));
+  return { kind: 'llm', format: 'gguf', files: [...beside, ...weights], weights };
 }
 
 function weightsAmong(
@@ -201,6 +206,19 @@ async function checkGguf(handle: FileHandle, path: string): Promise<void> {
   const isKnown = version >= GGUF_VERSIONS.first && version <= GGUF_VERSIONS.last;
   if (head.toString('latin1', 0, 4) !== 'GGUF' || !isKnown || head.readBigUInt64LE(8) === 0n)
     throw notWhatItSays(path, 'a GGUF model (version 2 or 3)');
+}
+
+/** They are read whole whenever the model is loaded. */
+async function checkBesideGguf(directory: string, files: readonly string[]): Promise<void> {
+  for (const name of BESIDE_GGUF.filter((candidate) => files.includes(candidate))) {
+    const path = join(directory, name);
+    const { size } = await stat(path);
+    if (size > MAX_BESIDE_GGUF_BYTES)
+      throw new AppError(
+        'unsupported_model',
+        `${path} has ${size} bytes; at most ${MAX_BESIDE_GGUF_BYTES} are expected.`,
+      );
+  }
 }
 
 /** A protobuf whose first field is the version of the format, a small number. */
