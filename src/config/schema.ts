@@ -173,7 +173,7 @@ export const configSchema = z.object({
     presencePenalty: setting('presencePenalty'),
     maxTokens: setting('maxTokens'),
     contextTokens: note(
-      z.int().min(256).max(10_000_000).default(8192),
+      z.int().min(256).max(10_000_000).default(4096),
       'Most tokens of one request and its answer together; more need more memory.',
     ),
     sequences: note(
