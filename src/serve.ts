@@ -41,6 +41,7 @@ export async function startService(app: App, logger: Logger): Promise<Service> {
       maxUploadBytes: config.server.maxUploadBytes,
       maxHeaderBytes: config.server.maxHeaderBytes,
       maxFields: config.server.maxFields,
+      maxJsonBytes: config.server.maxJsonBytes,
       requestTimeoutMs: config.server.requestTimeoutSeconds * 1000,
       realtime: {
         idleTimeoutMs: config.server.liveIdleTimeoutSeconds * 1000,
@@ -126,11 +127,13 @@ async function healthOf(app: App): Promise<Health> {
   const state = await app.engine.state();
   return {
     queueDepth: state.admitted,
+    queueLimit: state.queueDepth,
     workerActive: !state.isClosing,
-    models: state.models.map(({ model, state: status, memoryBytes }) => ({
+    models: state.models.map(({ model, state: status, memoryBytes, loadSeconds }) => ({
       name: model,
       state: status,
       memoryBytes,
+      loadSeconds,
     })),
   };
 }

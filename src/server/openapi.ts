@@ -8,6 +8,8 @@ import { z } from 'zod';
 declare module 'fastify' {
   interface FastifyContextConfig {
     readonly summary?: string;
+    /** The JSON body. */
+    readonly body?: z.ZodType;
     /** The text fields of a multipart form. */
     readonly form?: z.ZodObject;
     /** The field that holds the file; `file` when not said. */
@@ -39,7 +41,7 @@ export async function registerOpenapi(app: FastifyInstance, version: string): Pr
       info: {
         title: 'Percept',
         version,
-        description: 'Speech recognition behind OpenAI’s API, on your own machine.',
+        description: 'Speech recognition and language models behind OpenAI’s API, on your own machine.',
       },
       components: {
         securitySchemes: {
@@ -59,7 +61,12 @@ export async function registerOpenapi(app: FastifyInstance, version: string): Pr
 }
 
 type RouteConfig =
-  | { readonly summary?: string; readonly form?: z.ZodObject; readonly fileField?: string }
+  | {
+      readonly summary?: string;
+      readonly body?: z.ZodType;
+      readonly form?: z.ZodObject;
+      readonly fileField?: string;
+    }
   | undefined;
 
 function describeRoute(schema: FastifySchema, config: RouteConfig): FastifySchema {
@@ -75,6 +82,14 @@ function describeRoute(schema: FastifySchema, config: RouteConfig): FastifySchem
   if (config?.form !== undefined) {
     described['consumes'] = ['multipart/form-data'];
     described['body'] = formSchema(config.form, config.fileField ?? 'file');
+  }
+  if (config?.body !== undefined) {
+    described['consumes'] = ['application/json'];
+    described['body'] = z.toJSONSchema(config.body, {
+      io: 'input',
+      target: 'openapi-3.0',
+      unrepresentable: 'any',
+    });
   }
   return described as FastifySchema;
 }

@@ -4,6 +4,10 @@ import multipart from '@fastify/multipart';
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
 import type { Profile } from '../config/schema.ts';
 import { createKeyCheck } from './auth.ts';
+import { countLanguage, countSpeech } from './counted-services.ts';
+import { acceptJson } from './json-body.ts';
+import { registerLanguage } from './language.ts';
+import { createMetrics, type Metrics } from './metrics.ts';
 import { registerModels } from './models.ts';
 import { registerOpenaiAudio } from './openai-audio.ts';
 import { registerOpenapi } from './openapi.ts';
@@ -15,13 +19,14 @@ import { registerTranscribe } from './transcribe.ts';
 import { dropUnreadBody } from './unread-body.ts';
 import { MAX_FIELD_BYTES } from './uploads.ts';
 
-/** JSON bodies stay small; files come as multipart and have a limit of their own. */
-const MAX_BODY_BYTES = 1024 ** 2;
 const MAX_FIELD_NAME_BYTES = 100;
 /** Longer than any proxy in front keeps an idle connection, so that it never sends into a closed one. */
 const IDLE_CONNECTION_MS = 75_000;
 /** A client's own id is taken when it can do no harm in a log. */
 const SAFE_REQUEST_ID = /^[\w.-]{1,128}$/;
+
+/** As nginx counts a request whose client did not wait. */
+const CLIENT_GONE = 499;
 
 export type HttpServer = FastifyInstance;
 
@@ -29,7 +34,14 @@ type Register = (app: FastifyInstance, services: Services) => void;
 
 /** What each profile answers: the routes of its seed, and the system's. */
 const ROUTES: Readonly<Record<Profile, readonly Register[]>> = {
-  all: [registerOpenaiAudio, registerRealtime, registerModels, registerTranscribe, registerSystem],
+  all: [
+    registerOpenaiAudio,
+    registerRealtime,
+    registerModels,
+    registerTranscribe,
+    registerLanguage,
+    registerSystem,
+  ],
   'hailo-whisper': [registerOpenaiAudio, registerRealtime, registerModels, registerSystem],
   'hailo-clip': [registerModels, registerSystem],
   maie: [registerModels, registerSystem],
@@ -41,7 +53,7 @@ export async function createServer(services: Services): Promise<HttpServer> {
   const app = Fastify({
     loggerInstance: services.logger as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
-    bodyLimit: MAX_BODY_BYTES,
+    bodyLimit: options.maxJsonBytes,
     requestTimeout: options.requestTimeoutMs,
     keepAliveTimeout: IDLE_CONNECTION_MS,
     http: { maxHeaderSize: options.maxHeaderBytes, IncomingMessage: UpgradableRequest },
@@ -55,7 +67,10 @@ export async function createServer(services: Services): Promise<HttpServer> {
   });
   app.setErrorHandler(replyError);
   app.setNotFoundHandler(replyNotFound);
-  addHooks(app, createKeyCheck(options));
+  const metrics = createMetrics(options.version);
+  app.decorate('metrics', metrics);
+  addHooks(app, { checkKey: createKeyCheck(options), metrics });
+  acceptJson(app);
   await app.register(multipart, {
     preservePath: true,
     limits: {
@@ -69,11 +84,20 @@ export async function createServer(services: Services): Promise<HttpServer> {
     throwFileSizeLimit: false,
   });
   await registerOpenapi(app, options.version);
-  for (const register of ROUTES[options.profile]) register(app, services);
+  const { speech, language } = services;
+  const counted: Services = {
+    ...services,
+    speech: countSpeech(speech, metrics),
+    language: language === undefined ? undefined : countLanguage(language, metrics),
+  };
+  for (const register of ROUTES[options.profile]) register(app, counted);
   return app;
 }
 
-function addHooks(app: FastifyInstance, checkKey: ReturnType<typeof createKeyCheck>): void {
+function addHooks(
+  app: FastifyInstance,
+  { checkKey, metrics }: { readonly checkKey: ReturnType<typeof createKeyCheck>; readonly metrics: Metrics },
+): void {
   app.addHook('onRequest', async (request, reply) => {
     void reply.header('x-request-id', request.id);
     checkKey(request);
@@ -90,13 +114,16 @@ function addHooks(app: FastifyInstance, checkKey: ReturnType<typeof createKeyChe
     dropUnreadBody(request);
     // Node has given the connection of an upgrade away, so nobody else would close it after a refusal.
     if (isUpgrade(request)) request.raw.socket.destroy();
-    const fields = {
-      method: request.method,
-      route: request.routeOptions.url ?? 'none',
-      status: reply.statusCode,
-      ms: Math.round(reply.elapsedTime),
-    };
-    request.log.info(fields, 'request');
+    const { method } = request;
+    const route = request.routeOptions.url ?? 'none';
+    const status = reply.statusCode;
+    metrics.countRequest({
+      method,
+      route,
+      status: reply.raw.writableFinished ? status : CLIENT_GONE,
+      seconds: reply.elapsedTime / 1000,
+    });
+    request.log.info({ method, route, status, ms: Math.round(reply.elapsedTime) }, 'request');
   });
   app.addHook('onRequestAbort', async (request) => {
     request.log.info({ method: request.method, route: request.routeOptions.url ?? 'none' }, 'client gone');

@@ -1,6 +1,7 @@
 /** What the server needs of the rooms below; `app.ts` gives it. */
 import type { Logger } from '../base/logger.ts';
 import type { Profile } from '../config/schema.ts';
+import type { LanguageService } from '../language/service.ts';
 import type { SpeechService } from '../speech/service.ts';
 import type { KeyCheckOptions } from './auth.ts';
 import type { RealtimeLimits } from './realtime-session.ts';
@@ -8,6 +9,8 @@ import type { RealtimeLimits } from './realtime-session.ts';
 export interface ServerOptions extends KeyCheckOptions {
   readonly maxUploadBytes: number;
   readonly maxHeaderBytes: number;
+  /** Largest body that is no form. */
+  readonly maxJsonBytes: number;
   readonly maxFields: number;
   /** Longest time for a client to send one request; 0 for no limit. */
   readonly requestTimeoutMs: number;
@@ -22,6 +25,8 @@ export interface ServerOptions extends KeyCheckOptions {
 export interface Services {
   readonly options: ServerOptions;
   readonly speech: SpeechService;
+  /** Its routes are answered where it is there. */
+  readonly language?: LanguageService | undefined;
   readonly system: SystemService;
   readonly logger: Logger;
 }
@@ -33,7 +38,10 @@ export interface SystemService {
 }
 
 export interface Health {
+  /** Requests waiting or running. */
   readonly queueDepth: number;
+  /** The most that may. */
+  readonly queueLimit: number;
   readonly workerActive: boolean;
   readonly models: readonly LoadedModelHealth[];
 }
@@ -42,4 +50,6 @@ export interface LoadedModelHealth {
   readonly name: string;
   readonly state: string;
   readonly memoryBytes: number;
+  /** How long it took to load; undefined while it loads. */
+  readonly loadSeconds: number | undefined;
 }
