@@ -1,7 +1,13 @@
 /** The HTTP server: limits, request ids, keys, routes and errors around the services. */
 import { randomUUID } from 'node:crypto';
 import multipart from '@fastify/multipart';
-import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
+import Fastify, {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  LogController,
+} from 'fastify';
 import type { Profile } from '../config/schema.ts';
 import { createKeyCheck } from './auth.ts';
 import { countLanguage, countSpeech } from './counted-services.ts';
@@ -98,8 +104,16 @@ function addHooks(
   app: FastifyInstance,
   { checkKey, metrics }: { readonly checkKey: ReturnType<typeof createKeyCheck>; readonly metrics: Metrics },
 ): void {
+  const count = (request: FastifyRequest, reply: FastifyReply, status: number) => {
+    const route = request.routeOptions.url ?? 'none';
+    metrics.countRequest({ method: request.method, route, status, seconds: reply.elapsedTime / 1000 });
+  };
   app.addHook('onRequest', async (request, reply) => {
     void reply.header('x-request-id', request.id);
+    // An answer that nobody waited for ends without `onResponse`; so does a WebSocket, which has no answer.
+    reply.raw.once('close', () => {
+      if (!reply.raw.writableFinished && !isUpgrade(request)) count(request, reply, CLIENT_GONE);
+    });
     checkKey(request);
   });
   // A connection that stays open would hold a stopping server until it idles out.
@@ -114,16 +128,14 @@ function addHooks(
     dropUnreadBody(request);
     // Node has given the connection of an upgrade away, so nobody else would close it after a refusal.
     if (isUpgrade(request)) request.raw.socket.destroy();
-    const { method } = request;
-    const route = request.routeOptions.url ?? 'none';
-    const status = reply.statusCode;
-    metrics.countRequest({
-      method,
-      route,
-      status: reply.raw.writableFinished ? status : CLIENT_GONE,
-      seconds: reply.elapsedTime / 1000,
-    });
-    request.log.info({ method, route, status, ms: Math.round(reply.elapsedTime) }, 'request');
+    if (reply.raw.writableFinished) count(request, reply, reply.statusCode);
+    const fields = {
+      method: request.method,
+      route: request.routeOptions.url ?? 'none',
+      status: reply.statusCode,
+      ms: Math.round(reply.elapsedTime),
+    };
+    request.log.info(fields, 'request');
   });
   app.addHook('onRequestAbort', async (request) => {
     request.log.info({ method: request.method, route: request.routeOptions.url ?? 'none' }, 'client gone');
