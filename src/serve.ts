@@ -53,6 +53,7 @@ export async function startService(app: App, logger: Logger): Promise<Service> {
       profile: config.profile,
     },
     speech: app.speech,
+    language: app.language,
     system: { health: () => healthOf(app), notReady: () => readiness.reason },
     logger,
   });

@@ -85,13 +85,21 @@ function describeRoute(schema: FastifySchema, config: RouteConfig): FastifySchem
   }
   if (config?.body !== undefined) {
     described['consumes'] = ['application/json'];
-    described['body'] = z.toJSONSchema(config.body, {
-      io: 'input',
-      target: 'openapi-3.0',
-      unrepresentable: 'any',
-    });
+    described['body'] = bodySchema(config.body);
   }
   return described as FastifySchema;
+}
+
+function bodySchema(body: z.ZodType) {
+  return z.toJSONSchema(body, {
+    io: 'input',
+    target: 'openapi-3.0',
+    unrepresentable: 'any',
+    override({ jsonSchema }) {
+      // OpenAPI 3.0.3 has `nullable` beside a `type` alone. Null is taken there all the same.
+      if (jsonSchema['type'] === undefined) delete jsonSchema['nullable'];
+    },
+  });
 }
 
 /** The fields as a client writes them: lists are sent as `name[]`. */
