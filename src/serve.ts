@@ -6,8 +6,8 @@ import { sleep } from './base/abort.ts';
 import { AppError, toAppError } from './base/errors.ts';
 import type { Logger } from './base/logger.ts';
 import { requireSafeBind } from './server/auth.ts';
+import type { Health } from './server/health.ts';
 import { createServer, type HttpServer } from './server/server.ts';
-import type { Health } from './server/services.ts';
 import { openUploadDirectory } from './server/uploads.ts';
 import { readVersion } from './version.ts';
 

@@ -4,7 +4,7 @@ import type { ErrorCode } from '../base/errors.ts';
 import type { Generation } from '../language/generation.ts';
 import type { Transcript } from '../speech/transcript.ts';
 import { tokensPerSecond } from './generation-figures.ts';
-import type { Health } from './services.ts';
+import type { Health } from './health.ts';
 
 declare module 'fastify' {
   interface FastifyInstance {

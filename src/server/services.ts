@@ -4,6 +4,7 @@ import type { Profile } from '../config/schema.ts';
 import type { LanguageService } from '../language/service.ts';
 import type { SpeechService } from '../speech/service.ts';
 import type { KeyCheckOptions } from './auth.ts';
+import type { Health } from './health.ts';
 import type { RealtimeLimits } from './realtime-session.ts';
 
 export interface ServerOptions extends KeyCheckOptions {
@@ -35,21 +36,4 @@ export interface SystemService {
   health(): Promise<Health>;
   /** Undefined when the default model answers; else why not. */
   notReady(): string | undefined;
-}
-
-export interface Health {
-  /** Requests waiting or running. */
-  readonly queueDepth: number;
-  /** The most that may. */
-  readonly queueLimit: number;
-  readonly workerActive: boolean;
-  readonly models: readonly LoadedModelHealth[];
-}
-
-export interface LoadedModelHealth {
-  readonly name: string;
-  readonly state: string;
-  readonly memoryBytes: number;
-  /** How long it took to load; undefined while it loads. */
-  readonly loadSeconds: number | undefined;
 }
