@@ -5,6 +5,7 @@ import { type Environment, proxySettings } from './config/environment.ts';
 import type { Config } from './config/schema.ts';
 import { convertInProcess } from './convert.ts';
 import { createEngine, type Engine } from './engine/engine.ts';
+import type { LanguageService } from './language/service.ts';
 import {
   createSpeechService,
   type PreparingSpeechService,
@@ -18,6 +19,8 @@ export interface App {
   readonly store: Store;
   readonly engine: Engine;
   readonly speech: PreparingSpeechService;
+  /** Undefined where no engine of language models is put together. */
+  readonly language: LanguageService | undefined;
   /** Ends model processes and downloads; what still runs is rejected after `timeoutMs`. */
   close(options: { readonly timeoutMs: number }): Promise<void>;
 }
@@ -64,6 +67,7 @@ export function createApp({ config, env, logger }: AppOptions): App {
     store,
     engine,
     speech,
+    language: undefined,
     async close({ timeoutMs }) {
       await engine.close({ timeoutMs });
       await store.close();

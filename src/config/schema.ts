@@ -40,6 +40,7 @@ export const configSchema = z.object({
       'keys: without any key only a loopback address is served. none: everyone who reaches the port is served.',
     ),
     maxUploadBytes: note(bytes(1).default(500 * MIB), 'Largest upload.'),
+    maxJsonBytes: note(bytes(1024).default(4 * MIB), 'Largest JSON body: prompts, schemas, conversations.'),
     maxHeaderBytes: note(bytes(1024).default(16_384), 'Largest set of request headers.'),
     maxFields: note(z.int().min(1).max(10_000).default(100), 'Most fields in one multipart request.'),
     requestTimeoutSeconds: note(
@@ -140,6 +141,25 @@ export const configSchema = z.object({
         'Longer speech is cut at its quietest point.',
       ),
     }),
+  }),
+  language: z.object({
+    engine: note(
+      z.enum(['embedded', 'external']).default('embedded'),
+      'embedded: models run here. external: the server at language.url runs them.',
+    ),
+    url: note(
+      httpUrl().nullable().default(null),
+      'OpenAI-compatible server of the external engine (Ollama, vLLM, llama.cpp), such as http://127.0.0.1:11434/v1.',
+    ),
+    apiKey: note(z.string().trim().min(1).nullable().default(null), 'Key of that server.', { secret: true }),
+    timeoutSeconds: note(
+      seconds(1).default(600),
+      'Longest silence of that server, before its answer and within it.',
+    ),
+    retries: note(
+      z.int().min(0).max(10).default(2),
+      'How often a request is sent again that met a refused or broken connection or a busy or failing server, if no part of its answer had come.',
+    ),
   }),
   chunkformer: z.object({
     chunkSize: note(
