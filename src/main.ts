@@ -48,12 +48,7 @@ async function main(argv: readonly string[]): Promise<void> {
     signal: interruptSignal(),
     // A command shows its own progress; only a server keeps a log.
     openSpeech: (config) => createApp({ config, env, logger: silentLogger }),
-    openLanguage: (config) => {
-      const { language, close } = createApp({ config, env, logger: silentLogger });
-      if (language === undefined)
-        throw new AppError('not_runnable', 'Language models do not run here; use a server with --server.');
-      return { language, close };
-    },
+    openLanguage: (config) => createApp({ config, env, logger: silentLogger }),
     startService: (config) => {
       const logger = createLogger(config.log);
       return startService(createApp({ config, env, logger }), logger);

@@ -160,30 +160,7 @@ export const configSchema = z.object({
       z.int().min(0).max(10).default(2),
       'How often a request is sent again that met a refused or broken connection or a busy or failing server, if no part of its answer had come.',
     ),
-  }),
-  chunkformer: z.object({
-    chunkSize: note(
-      z.int().min(1).max(1024).default(64),
-      'ChunkFormer models: frames of 80 ms that are computed together.',
-    ),
-    leftContextSize: note(
-      z.int().min(0).max(2048).default(128),
-      'Frames before a chunk that each layer sees; a multiple of the chunk, as in training.',
-    ),
-    rightContextSize: note(
-      z.int().min(0).max(2048).default(128),
-      'Frames after a chunk that each layer sees.',
-    ),
-    totalBatchDuration: note(
-      z.number().min(1).max(1_000_000).default(14_400),
-      'Seconds; a recording longer than half of it is heard in parts, and a batch of several holds no more than that. It takes no more memory, whatever it is.',
-    ),
-    mergeRepeats: note(
-      z.boolean().default(false),
-      'Take a symbol that is repeated after a blank for one, as the Python package does in recordings of any length; words said twice are lost.',
-    ),
-  }),
-  language: z.object({
+
     temperature: setting('temperature'),
     topP: setting('topP'),
     topK: setting('topK'),
@@ -207,6 +184,28 @@ export const configSchema = z.object({
     gpu: note(
       z.enum(['auto', 'off']).default('auto'),
       'auto: language models run on a GPU where one can be used.',
+    ),
+  }),
+  chunkformer: z.object({
+    chunkSize: note(
+      z.int().min(1).max(1024).default(64),
+      'ChunkFormer models: frames of 80 ms that are computed together.',
+    ),
+    leftContextSize: note(
+      z.int().min(0).max(2048).default(128),
+      'Frames before a chunk that each layer sees; a multiple of the chunk, as in training.',
+    ),
+    rightContextSize: note(
+      z.int().min(0).max(2048).default(128),
+      'Frames after a chunk that each layer sees.',
+    ),
+    totalBatchDuration: note(
+      z.number().min(1).max(1_000_000).default(14_400),
+      'Seconds; a recording longer than half of it is heard in parts, and a batch of several holds no more than that. It takes no more memory, whatever it is.',
+    ),
+    mergeRepeats: note(
+      z.boolean().default(false),
+      'Take a symbol that is repeated after a blank for one, as the Python package does in recordings of any length; words said twice are lost.',
     ),
   }),
   sources: z.object({

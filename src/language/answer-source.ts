@@ -14,7 +14,7 @@ export interface SourceContext {
 
 export interface SourcedAnswer extends RawAnswer {
   readonly model: string;
-  readonly usage: Usage;
+  readonly usage: Usage | undefined;
   readonly versions: GenerationVersions;
 }
 

@@ -112,7 +112,8 @@ export interface Generation {
   readonly value: Json | undefined;
   readonly toolCalls: readonly ToolCall[];
   readonly finishReason: FinishReason;
-  readonly usage: Usage;
+  /** Undefined where an external server does not count. */
+  readonly usage: Usage | undefined;
   readonly timings: GenerationTimings;
   readonly versions: GenerationVersions;
 }

@@ -102,7 +102,10 @@ export function createChunkStream(events: EventStream, { model, includeUsage }: 
   };
 }
 
-export function toUsage({ promptTokens, completionTokens, cachedTokens }: Usage) {
+/** Null where an external server does not count. */
+export function toUsage(usage: Usage | undefined) {
+  if (usage === undefined) return null;
+  const { promptTokens, completionTokens, cachedTokens } = usage;
   return {
     prompt_tokens: promptTokens,
     completion_tokens: completionTokens,

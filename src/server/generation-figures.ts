@@ -14,8 +14,10 @@ export function toFigures(generation: Generation) {
   };
 }
 
-/** Between the first token and the last; over the whole time where there is nothing between. */
-export function tokensPerSecond({ usage: { completionTokens }, timings }: Generation): number {
+/** Between the first token and the last; over the whole time where there is nothing between. Null where nobody has counted. */
+export function tokensPerSecond({ usage, timings }: Generation): number | null {
+  if (usage === undefined) return null;
+  const { completionTokens } = usage;
   if (completionTokens > 1 && timings.generating > 0) return (completionTokens - 1) / timings.generating;
   return timings.total > 0 ? completionTokens / timings.total : 0;
 }
@@ -23,9 +25,12 @@ export function tokensPerSecond({ usage: { completionTokens }, timings }: Genera
 /** Throws `output_truncated`: an answer that its form needs whole was cut. */
 export function requireWhole({ finishReason, usage, versions }: Generation): void {
   if (finishReason !== 'length') return;
+  const figures =
+    usage &&
+    ` at ${usage.completionTokens} tokens (max_tokens ${versions.settings.maxTokens}, after a prompt of ${usage.promptTokens})`;
   throw new AppError(
     'output_truncated',
-    `The answer was cut at ${usage.completionTokens} tokens (max_tokens ${versions.settings.maxTokens}, after a prompt of ${usage.promptTokens}). Raise max_tokens, or bound what may be said.`,
+    `The answer was cut${figures ?? ''}. Raise max_tokens, or bound what may be said.`,
     { param: 'max_tokens' },
   );
 }

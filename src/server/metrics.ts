@@ -137,12 +137,14 @@ export function createMetrics(version: string): Metrics {
     countLiveSeconds: (seconds) => audioSeconds.inc({ kind: 'live' }, seconds),
     countGeneration(generation) {
       const { model, usage, timings } = generation;
+      generationSeconds.observe({ model }, timings.total);
+      firstTokenSeconds.observe({ model }, timings.untilFirstToken);
+      if (usage === undefined) return;
       promptTokens.inc({ model }, usage.promptTokens);
       cachedTokens.inc({ model }, usage.cachedTokens);
       completionTokens.inc({ model }, usage.completionTokens);
-      generationSeconds.observe({ model }, timings.total);
-      firstTokenSeconds.observe({ model }, timings.untilFirstToken);
-      if (usage.completionTokens > 0) speed.observe({ model }, tokensPerSecond(generation));
+      const rate = tokensPerSecond(generation);
+      if (rate !== null && rate > 0) speed.observe({ model }, rate);
     },
     async toText(health) {
       look(health);
