@@ -5,6 +5,14 @@ import { type Environment, proxySettings } from './config/environment.ts';
 import type { Config } from './config/schema.ts';
 import { convertInProcess } from './convert.ts';
 import { createEngine, type Engine } from './engine/engine.ts';
+import type { AnswerSource } from './language/answer-source.ts';
+import { createLanguageService } from './language/create-service.ts';
+import { createEmbedded } from './language/embedded.ts';
+import { createExternal } from './language/external.ts';
+import { openExternalEngine } from './language/external-engine.ts';
+import { createSchemaCompiler } from './language/schema/schema-compiler.ts';
+import type { LanguageService } from './language/service.ts';
+import { configLayer } from './language/settings.ts';
 import {
   createSpeechService,
   type PreparingSpeechService,
@@ -18,6 +26,7 @@ export interface App {
   readonly store: Store;
   readonly engine: Engine;
   readonly speech: PreparingSpeechService;
+  readonly language: LanguageService;
   /** Ends model processes and downloads; what still runs is rejected after `timeoutMs`. */
   close(options: { readonly timeoutMs: number }): Promise<void>;
 }
@@ -49,7 +58,7 @@ export function createApp({ config, env, logger }: AppOptions): App {
     },
     keepAliveDefaultSeconds: config.models.keepAlive,
     logger,
-    env: { ...RETURNED_MEMORY, ...childEnvironment(env) },
+    env: { ...RETURNED_MEMORY, ...ONE_POOL_THREAD, ...childEnvironment(env) },
   });
   const convert: SpeechParts['convert'] = (source, target, work) =>
     convertInProcess(source, target, { ...work, env: childEnvironment(env) });
@@ -59,13 +68,18 @@ export function createApp({ config, env, logger }: AppOptions): App {
     defaults: speechDefaults(config),
     convert,
   });
+  const compiler = createSchemaCompiler({ timeoutMs: SCHEMA_TIMEOUT_MS });
+  const source = answerSource(config, { store, engine });
+  const language = createLanguageService({ engine, source, compiler });
   return {
     config,
     store,
     engine,
     speech,
+    language,
     async close({ timeoutMs }) {
       await engine.close({ timeoutMs });
+      await compiler.close();
       await store.close();
     },
   };
@@ -77,6 +91,15 @@ export function createApp({ config, env, logger }: AppOptions): App {
  */
 const RETURNED_MEMORY: Environment = { MALLOC_MMAP_THRESHOLD_: '131072', MALLOC_ARENA_MAX: '1' };
 
+/**
+ * llama.cpp computes in a thread of Node's pool and starts helpers for each token; where the pool has several threads the system puts them on one
+ * core again and again, and two threads are slower than one (docs/benchmarks.md).
+ */
+const ONE_POOL_THREAD: Environment = { UV_THREADPOOL_SIZE: '1' };
+
+/** Compiling a schema, or checking a value; what takes longer is made to. */
+const SCHEMA_TIMEOUT_MS = 1500;
+
 /** The collector looks after young objects more often: 25 MB less, at the same speed, as most memory of a model process is outside of its heap. */
 const MODEL_PROCESS_FLAGS = ['--max-semi-space-size=2'];
 
@@ -85,6 +108,28 @@ function childEnvironment(env: Environment): Environment {
   return Object.fromEntries(
     Object.entries(env).filter(([name]) => !name.startsWith('PERCEPT_') && name !== 'HF_TOKEN'),
   );
+}
+
+function answerSource(config: Config, { store, engine }: Pick<App, 'store' | 'engine'>): AnswerSource {
+  const { models, language, offline } = config;
+  const settings = configLayer({ config, origins: new Map() });
+  if (language.engine === 'external')
+    return createExternal(openExternalEngine(language), { model: models.language, settings });
+  return createEmbedded({
+    store,
+    engine,
+    defaults: {
+      model: models.language,
+      autoPull: models.autoPull && !offline,
+      threads: models.threads,
+      contextTokens: language.contextTokens,
+      sequences: language.sequences,
+      gpu: language.gpu,
+      templateFiles: language.templateFile,
+      settings,
+      keepAliveSeconds: ({ name }) => models.keepAliveByModel[name] ?? models.keepAlive,
+    },
+  });
 }
 
 function speechDefaults({ home, models, speech, chunkformer, audio, offline }: Config): SpeechDefaults {

@@ -7,7 +7,7 @@ import { toWireError } from './base/errors.ts';
 import type { ComputeType } from './graphs/layers.ts';
 import { convertChunkFormer } from './speech/chunkformer/convert.ts';
 import { convertWhisper } from './speech/whisper/convert.ts';
-import type { SpeechKind } from './store/catalogue.ts';
+import type { SpeechKind } from './store/catalogue-entry.ts';
 
 /** Each writes what its kind of model is loaded from. */
 const CONVERTERS: Readonly<

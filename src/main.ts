@@ -16,6 +16,7 @@ import { readVersion } from './version.ts';
 const COMMANDS = [
   () => import('./cli/serve.ts'),
   () => import('./cli/transcribe.ts'),
+  () => import('./cli/generate.ts'),
   () => import('./cli/pull.ts'),
   () => import('./cli/models.ts'),
   () => import('./cli/rm.ts'),
@@ -30,7 +31,7 @@ await main(process.argv);
 
 async function main(argv: readonly string[]): Promise<void> {
   const program = addGlobalOptions(new Command('percept'))
-    .description('Speech recognition on your own machine, behind OpenAI’s API')
+    .description('Speech recognition and language models on your own machine, behind OpenAI’s API')
     .version(readVersion())
     .exitOverride()
     .configureOutput({ outputError: (text, write) => write(text) });
@@ -47,6 +48,7 @@ async function main(argv: readonly string[]): Promise<void> {
     signal: interruptSignal(),
     // A command shows its own progress; only a server keeps a log.
     openSpeech: (config) => createApp({ config, env, logger: silentLogger }),
+    openLanguage: (config) => createApp({ config, env, logger: silentLogger }),
     startService: (config) => {
       const logger = createLogger(config.log);
       return startService(createApp({ config, env, logger }), logger);

@@ -6,8 +6,8 @@ import { sleep } from './base/abort.ts';
 import { AppError, toAppError } from './base/errors.ts';
 import type { Logger } from './base/logger.ts';
 import { requireSafeBind } from './server/auth.ts';
+import type { Health } from './server/health.ts';
 import { createServer, type HttpServer } from './server/server.ts';
-import type { Health } from './server/services.ts';
 import { openUploadDirectory } from './server/uploads.ts';
 import { readVersion } from './version.ts';
 
@@ -41,6 +41,7 @@ export async function startService(app: App, logger: Logger): Promise<Service> {
       maxUploadBytes: config.server.maxUploadBytes,
       maxHeaderBytes: config.server.maxHeaderBytes,
       maxFields: config.server.maxFields,
+      maxJsonBytes: config.server.maxJsonBytes,
       requestTimeoutMs: config.server.requestTimeoutSeconds * 1000,
       realtime: {
         idleTimeoutMs: config.server.liveIdleTimeoutSeconds * 1000,
@@ -52,6 +53,7 @@ export async function startService(app: App, logger: Logger): Promise<Service> {
       profile: config.profile,
     },
     speech: app.speech,
+    language: app.language,
     system: { health: () => healthOf(app), notReady: () => readiness.reason },
     logger,
   });
@@ -126,11 +128,13 @@ async function healthOf(app: App): Promise<Health> {
   const state = await app.engine.state();
   return {
     queueDepth: state.admitted,
+    queueLimit: state.queueDepth,
     workerActive: !state.isClosing,
-    models: state.models.map(({ model, state: status, memoryBytes }) => ({
+    models: state.models.map(({ model, state: status, memoryBytes, loadSeconds }) => ({
       name: model,
       state: status,
       memoryBytes,
+      loadSeconds,
     })),
   };
 }

@@ -8,11 +8,12 @@ import type { Recording } from '../src/cli/librivox.ts';
 import type { SpeechRequest } from '../src/speech/service.ts';
 import type { Transcript } from '../src/speech/transcript.ts';
 import { wordErrors } from '../src/speech/word-error-rate.ts';
+import { sharedFile } from '../test/support/shared-file.ts';
 import { temporaryFolder } from '../test/support/temporary.ts';
 import { sine } from '../test/support/wav.ts';
 import { openApp } from './support/home.ts';
 import { joined, SAMPLE_RATE, samplesOf, silence, wav, whiteNoise } from './support/recordings.ts';
-import { librivox, missingWeights, sharedFile } from './support/weights.ts';
+import { librivox, missingWeights } from './support/weights.ts';
 
 const BASE = 'whisper-base-int8';
 const MODELS = [BASE, 'whisper-tiny.en-int8', 'whisper-base-float32'];

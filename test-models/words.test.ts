@@ -5,10 +5,11 @@ import test, { after, type TestContext } from 'node:test';
 import type { App } from '../src/app.ts';
 import type { SpeechRequest } from '../src/speech/service.ts';
 import type { Transcript, Word } from '../src/speech/transcript.ts';
+import { sharedFile } from '../test/support/shared-file.ts';
 import { temporaryFile } from '../test/support/temporary.ts';
 import { openApp } from './support/home.ts';
 import { joined, samplesOf, silence, wav } from './support/recordings.ts';
-import { librivox, missingWeights, sharedFile } from './support/weights.ts';
+import { librivox, missingWeights } from './support/weights.ts';
 
 const BASE = 'whisper-base-int8';
 const MODELS = [BASE, 'whisper-tiny.en-int8'];

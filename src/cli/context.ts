@@ -6,6 +6,7 @@ import { type LoadedConfig, loadConfig } from '../config/load.ts';
 import type { Config } from '../config/schema.ts';
 import type { Flags } from '../config/sources.ts';
 import type { Engine } from '../engine/engine.ts';
+import type { LanguageService } from '../language/service.ts';
 import type { PreparingSpeechService } from '../speech/create-service.ts';
 import { openStore, type Store } from '../store/store.ts';
 
@@ -31,6 +32,8 @@ export interface CliContext {
   openStore(config: Config): Store;
   /** Everything that speech needs, in this process; to be closed by the command. */
   openSpeech(config: Config): SpeechApp;
+  /** Everything that language models need, in this process; to be closed by the command. */
+  openLanguage(config: Config): LanguageApp;
   /** Starts the HTTP server; to be stopped by the command. */
   startService(config: Config): Promise<RunningService>;
   /** The command goes on, but has failed: the process ends with exit code 1. */
@@ -44,6 +47,11 @@ export interface SpeechApp {
   close(options: { readonly timeoutMs: number }): Promise<void>;
 }
 
+export interface LanguageApp {
+  readonly language: LanguageService;
+  close(options: { readonly timeoutMs: number }): Promise<void>;
+}
+
 export interface RunningService {
   readonly url: string;
   stop(): Promise<void>;
@@ -52,7 +60,7 @@ export interface RunningService {
 /** What only `main.ts` can give, since it needs the rooms above. */
 type Given = Pick<
   CliContext,
-  'stdin' | 'stdout' | 'stderr' | 'signal' | 'openSpeech' | 'startService' | 'fail'
+  'stdin' | 'stdout' | 'stderr' | 'signal' | 'openSpeech' | 'openLanguage' | 'startService' | 'fail'
 >;
 
 export interface ContextParts extends Given {

@@ -1,6 +1,7 @@
 /** `percept models` */
 import type { Command } from 'commander';
-import { CATALOGUE, type CatalogueEntry } from '../store/catalogue.ts';
+import { CATALOGUE } from '../store/catalogue.ts';
+import type { CatalogueEntry } from '../store/catalogue-entry.ts';
 import type { InstalledModel } from '../store/store.ts';
 import type { CliContext } from './context.ts';
 import { formatTable } from './table.ts';

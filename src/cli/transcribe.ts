@@ -1,12 +1,12 @@
 /** `percept transcribe FILE...`, here or on a running server. */
 import { basename } from 'node:path';
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import { AppError, toAppError } from '../base/errors.ts';
 import { type Granularity, toSrt, toText, toVerboseJson, toVtt } from '../speech/formats.ts';
 import type { SpeechRequest } from '../speech/service.ts';
 import type { TranscribeEvent, Transcript } from '../speech/transcript.ts';
 import type { CliContext, SpeechApp } from './context.ts';
-import { wholeNumberBetween } from './option-values.ts';
+import { numberBetween, wholeNumberBetween } from './option-values.ts';
 import { prepareModel } from './prepare-model.ts';
 import { startProgress } from './progress.ts';
 import { requireFile } from './require-file.ts';
@@ -204,12 +204,4 @@ async function put(
   } else if (options.json) {
     context.stdout.write(`${JSON.stringify({ file, ...(JSON.parse(body) as object) })}\n`);
   } else context.stdout.write(body);
-}
-
-function numberBetween(min: number, max: number) {
-  return (text: string): number => {
-    const value = Number(text);
-    if (text.trim() !== '' && value >= min && value <= max) return value;
-    throw new InvalidArgumentError(`Expected a number from ${min} to ${max}.`);
-  };
 }

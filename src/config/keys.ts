@@ -62,6 +62,9 @@ function keyOf(schema: z.ZodType, codePath: readonly string[]): ConfigKey {
 }
 
 function typeOf(shape: JsonShape): ConfigKey['type'] {
+  // What may be null is written as if it might not; no text stands for null.
+  const whenSet = shape.anyOf?.filter(({ type }) => type !== 'null') ?? [];
+  if (whenSet.length === 1) return typeOf(whenSet[0]!);
   switch (shape.type) {
     case 'integer':
     case 'number':
@@ -127,6 +130,7 @@ function defaultInWords(value: unknown): string {
   return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
-function toSnake(name: string): string {
+/** The spelling of a name of code in files and requests: `topP` is `top_p`. */
+export function toSnake(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }

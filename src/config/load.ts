@@ -46,6 +46,8 @@ export function loadConfig(options: LoadOptions): LoadedConfig {
   }
   const config = configSchema.parse(raw);
   config.home = absolute(config.home, { env, cwd });
+  for (const [model, path] of Object.entries(config.language.templateFile))
+    config.language.templateFile[model] = absolute(path, { env, cwd });
   if (config.models.threads === 0) config.models.threads = defaultThreads();
   return { config: deepFreeze(config), origins };
 }

@@ -3,6 +3,7 @@
  * upper snake case in the environment (`PERCEPT_SERVER_MAX_UPLOAD_BYTES`). The last word of a name is its unit.
  */
 import { z } from 'zod';
+import { GENERATION_SETTINGS } from './generation.ts';
 import { KEEP_ALIVE_EXPECTED, parseKeepAlive } from './keep-alive.ts';
 
 const MIB = 1024 ** 2;
@@ -39,6 +40,7 @@ export const configSchema = z.object({
       'keys: without any key only a loopback address is served. none: everyone who reaches the port is served.',
     ),
     maxUploadBytes: note(bytes(1).default(500 * MIB), 'Largest upload.'),
+    maxJsonBytes: note(bytes(1024).default(4 * MIB), 'Largest JSON body: prompts, schemas, conversations.'),
     maxHeaderBytes: note(bytes(1024).default(16_384), 'Largest set of request headers.'),
     maxFields: note(z.int().min(1).max(10_000).default(100), 'Most fields in one multipart request.'),
     requestTimeoutSeconds: note(
@@ -69,6 +71,7 @@ export const configSchema = z.object({
     speech: note(z.string().min(1).default('whisper-base-int8'), 'Default speech model.', {
       fallback: 'whisper-base-int8; profile hailo-whisper whisper-small-int8',
     }),
+    language: note(z.string().min(1).default('phi-4-mini'), 'Default language model.'),
     maxLoaded: note(z.int().min(1).max(64).default(2), 'Most models in memory at once.'),
     memoryBudgetBytes: note(bytes(1).default(0), 'What all loaded models together may take.', {
       fallback: '60 % of the memory of the machine or container',
@@ -139,6 +142,50 @@ export const configSchema = z.object({
       ),
     }),
   }),
+  language: z.object({
+    engine: note(
+      z.enum(['embedded', 'external']).default('embedded'),
+      'embedded: models run here. external: the server at language.url runs them.',
+    ),
+    url: note(
+      httpUrl().nullable().default(null),
+      'OpenAI-compatible server of the external engine (Ollama, vLLM, llama.cpp), such as http://127.0.0.1:11434/v1.',
+    ),
+    apiKey: note(z.string().trim().min(1).nullable().default(null), 'Key of that server.', { secret: true }),
+    timeoutSeconds: note(
+      seconds(1).default(600),
+      'Longest silence of that server, before its answer and within it.',
+    ),
+    retries: note(
+      z.int().min(0).max(10).default(2),
+      'How often a request is sent again that met a refused or broken connection or a busy or failing server, if no part of its answer had come.',
+    ),
+
+    temperature: setting('temperature'),
+    topP: setting('topP'),
+    topK: setting('topK'),
+    minP: setting('minP'),
+    repeatPenalty: setting('repeatPenalty'),
+    frequencyPenalty: setting('frequencyPenalty'),
+    presencePenalty: setting('presencePenalty'),
+    maxTokens: setting('maxTokens'),
+    contextTokens: note(
+      z.int().min(256).max(10_000_000).default(4096),
+      'Most tokens of one request and its answer together; more need more memory.',
+    ),
+    sequences: note(
+      z.int().min(1).max(256).default(4),
+      'Requests that one model answers at once; each has a context of its own.',
+    ),
+    templateFile: note(
+      z.record(z.string().min(1), z.string().min(1)).default({}),
+      'Jinja files that take the place of models’ own chat templates, by name of the model.',
+    ),
+    gpu: note(
+      z.enum(['auto', 'off']).default('auto'),
+      'auto: language models run on a GPU where one can be used.',
+    ),
+  }),
   chunkformer: z.object({
     chunkSize: note(
       z.int().min(1).max(1024).default(64),
@@ -195,6 +242,13 @@ export type Config = DeepReadonly<z.output<typeof configSchema>>;
 
 function note<S extends z.ZodType>(schema: S, description: string, notes: KeyNotes = {}): S {
   return schema.meta({ description, ...notes });
+}
+
+/** Null where it is not set: whoever generates decides between the model's own value and ours. */
+function setting(name: keyof typeof GENERATION_SETTINGS) {
+  const { min, max, whole, fallback, description } = GENERATION_SETTINGS[name];
+  const range = (whole ? z.int() : z.number()).min(min).max(max);
+  return note(range.nullable().default(null), description, { fallback: `the model’s own, else ${fallback}` });
 }
 
 function bytes(min: number) {

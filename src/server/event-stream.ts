@@ -9,6 +9,8 @@ export interface EventStream {
   open(): void;
   /** Sends `data` as JSON; `name` is the event's name where it is not `message`. Nothing happens once the client has gone. */
   send(data: unknown, name?: string): void;
+  /** Sends `[DONE]`, by which OpenAI's clients know that a conversation's stream is whole. */
+  sendDone(): void;
   /** Ends the answer, if it has begun, and the timers. Always to be called. */
   close(): void;
 }
@@ -61,6 +63,10 @@ export function createEventStream(reply: FastifyReply, limits: EventStreamLimits
       ping.refresh();
       // JSON has no line breaks, so the data is one line.
       write(`${name === undefined ? '' : `event: ${name}\n`}data: ${JSON.stringify(data)}\n\n`);
+    },
+    sendDone() {
+      open();
+      write('data: [DONE]\n\n');
     },
     close() {
       clearInterval(ping);

@@ -1,26 +1,48 @@
-/** GET /v1/models and /v1/models/{id} in OpenAI's form, and GET /models, the plain names. */
+/** GET /v1/models and /v1/models/{id} in OpenAI's form, and GET /models, the plain names of those that hear speech. */
 import type { FastifyInstance } from 'fastify';
+import { AppError } from '../base/errors.ts';
+import type { LanguageModel } from '../language/service.ts';
 import type { SpeechModel } from '../speech/service.ts';
 import type { Services } from './services.ts';
 
-export function registerModels(app: FastifyInstance, { speech }: Services): void {
+export function registerModels(app: FastifyInstance, { speech, language }: Services): void {
   app.get('/v1/models', { config: { summary: 'List the models' } }, async () => {
-    const models = await speech.models();
-    return { object: 'list', data: models.map(toOpenai), models: models.map(toBackend) };
+    const heard = await speech.models();
+    const written = (await language?.models()) ?? [];
+    return {
+      object: 'list',
+      data: [...heard, ...written].map(toOpenai),
+      models: [...heard.map(toSpeechBackend), ...written.map(toLanguageBackend)],
+    };
   });
   // A wildcard, since names of the hub hold a slash: /v1/models/Systran/faster-whisper-base.
   app.get<{ Params: { '*': string } }>(
     '/v1/models/*',
     { config: { summary: 'One model' } },
-    async (request) => toOpenai(await speech.model(request.params['*'])),
+    async (request) => {
+      const name = request.params['*'];
+      return toOpenai(await speech.model(name).catch((error) => writtenModel(name, error)));
+    },
   );
   app.get('/models', { config: { summary: 'Names of the speech models' } }, async () => {
     const models = await speech.models();
     return models.map((model) => model.name);
   });
+
+  /** A name that speech does not know may be that of a language model; if it is none, speech's own error says more. */
+  async function writtenModel(name: string, notHeard: unknown): Promise<LanguageModel> {
+    if (language === undefined || !isUnknown(notHeard)) throw notHeard;
+    return language.model(name).catch((error: unknown) => {
+      throw isUnknown(error) ? notHeard : error;
+    });
+  }
 }
 
-function toOpenai(model: SpeechModel) {
+function isUnknown(error: unknown): boolean {
+  return error instanceof AppError && ['model_not_found', 'model_not_installed'].includes(error.code);
+}
+
+function toOpenai(model: SpeechModel | LanguageModel) {
   return {
     id: model.name,
     object: 'model',
@@ -30,14 +52,25 @@ function toOpenai(model: SpeechModel) {
 }
 
 /** What clients of audio-intelligence services read. */
-function toBackend(model: SpeechModel) {
+function toSpeechBackend(model: SpeechModel) {
   return {
+    ...toBackend(model),
     backend_id: model.backend,
-    name: model.name,
     default_variant: model.computeType,
+    compute_type: model.computeType,
+  };
+}
+
+/** How the weights are stored is part of a language model's name. */
+function toLanguageBackend(model: LanguageModel) {
+  return { ...toBackend(model), backend_id: model.engine, default_variant: null, compute_type: null };
+}
+
+function toBackend(model: SpeechModel | LanguageModel) {
+  return {
+    name: model.name,
     description: model.description,
     capabilities: model.capabilities,
-    compute_type: model.computeType,
     memory: model.memoryBytes,
     is_installed: model.installedAt !== undefined,
   };

@@ -8,6 +8,8 @@ import { z } from 'zod';
 declare module 'fastify' {
   interface FastifyContextConfig {
     readonly summary?: string;
+    /** The JSON body. */
+    readonly body?: z.ZodType;
     /** The text fields of a multipart form. */
     readonly form?: z.ZodObject;
     /** The field that holds the file; `file` when not said. */
@@ -39,7 +41,7 @@ export async function registerOpenapi(app: FastifyInstance, version: string): Pr
       info: {
         title: 'Percept',
         version,
-        description: 'Speech recognition behind OpenAI’s API, on your own machine.',
+        description: 'Speech recognition and language models behind OpenAI’s API, on your own machine.',
       },
       components: {
         securitySchemes: {
@@ -59,7 +61,12 @@ export async function registerOpenapi(app: FastifyInstance, version: string): Pr
 }
 
 type RouteConfig =
-  | { readonly summary?: string; readonly form?: z.ZodObject; readonly fileField?: string }
+  | {
+      readonly summary?: string;
+      readonly body?: z.ZodType;
+      readonly form?: z.ZodObject;
+      readonly fileField?: string;
+    }
   | undefined;
 
 function describeRoute(schema: FastifySchema, config: RouteConfig): FastifySchema {
@@ -76,7 +83,23 @@ function describeRoute(schema: FastifySchema, config: RouteConfig): FastifySchem
     described['consumes'] = ['multipart/form-data'];
     described['body'] = formSchema(config.form, config.fileField ?? 'file');
   }
+  if (config?.body !== undefined) {
+    described['consumes'] = ['application/json'];
+    described['body'] = bodySchema(config.body);
+  }
   return described as FastifySchema;
+}
+
+function bodySchema(body: z.ZodType) {
+  return z.toJSONSchema(body, {
+    io: 'input',
+    target: 'openapi-3.0',
+    unrepresentable: 'any',
+    override({ jsonSchema }) {
+      // OpenAPI 3.0.3 has `nullable` beside a `type` alone. Null is taken there all the same.
+      if (jsonSchema['type'] === undefined) delete jsonSchema['nullable'];
+    },
+  });
 }
 
 /** The fields as a client writes them: lists are sent as `name[]`. */

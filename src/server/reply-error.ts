@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { AppError, type ErrorCode, toAppError } from '../base/errors.ts';
 import { ERROR_STATUS } from './error-status.ts';
+import type {} from './metrics.ts';
 
 export function replyError(thrown: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const { status, retryAfterSeconds, body } = reportError(thrown, request);
@@ -28,6 +29,7 @@ export interface ErrorReport {
 export function reportError(thrown: unknown, request: FastifyRequest): ErrorReport {
   const error = fromFastify(thrown);
   const { status, type } = ERROR_STATUS[error.code];
+  request.server.metrics.countError(error.code);
   const isOurs = status < 500 || error.code !== 'internal';
   if (isOurs) request.log.info({ code: error.code, status }, 'request refused');
   else request.log.error({ err: error.cause ?? error }, 'request failed');
@@ -97,5 +99,6 @@ function fromFastify(thrown: unknown): AppError {
   const { statusCode, message } = thrown as FastifyError;
   if (statusCode === undefined || statusCode >= 500) return toAppError(thrown);
   const codes: Record<number, ErrorCode> = { 413: 'file_too_large', 415: 'unsupported_media_type' };
-  return new AppError(codes[statusCode] ?? 'invalid_request', message, { cause: thrown });
+  const hint = statusCode === 413 ? ' The limit is server.max_json_bytes.' : '';
+  return new AppError(codes[statusCode] ?? 'invalid_request', `${message}${hint}`, { cause: thrown });
 }

@@ -1,9 +1,19 @@
 /** The HTTP server: limits, request ids, keys, routes and errors around the services. */
 import { randomUUID } from 'node:crypto';
 import multipart from '@fastify/multipart';
-import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from 'fastify';
+import Fastify, {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  LogController,
+} from 'fastify';
 import type { Profile } from '../config/schema.ts';
 import { createKeyCheck } from './auth.ts';
+import { countLanguage, countSpeech } from './counted-services.ts';
+import { acceptJson } from './json-body.ts';
+import { registerLanguage } from './language.ts';
+import { createMetrics, type Metrics } from './metrics.ts';
 import { registerModels } from './models.ts';
 import { registerOpenaiAudio } from './openai-audio.ts';
 import { registerOpenapi } from './openapi.ts';
@@ -15,13 +25,14 @@ import { registerTranscribe } from './transcribe.ts';
 import { dropUnreadBody } from './unread-body.ts';
 import { MAX_FIELD_BYTES } from './uploads.ts';
 
-/** JSON bodies stay small; files come as multipart and have a limit of their own. */
-const MAX_BODY_BYTES = 1024 ** 2;
 const MAX_FIELD_NAME_BYTES = 100;
 /** Longer than any proxy in front keeps an idle connection, so that it never sends into a closed one. */
 const IDLE_CONNECTION_MS = 75_000;
 /** A client's own id is taken when it can do no harm in a log. */
 const SAFE_REQUEST_ID = /^[\w.-]{1,128}$/;
+
+/** As nginx counts a request whose client did not wait. */
+const CLIENT_GONE = 499;
 
 export type HttpServer = FastifyInstance;
 
@@ -29,7 +40,14 @@ type Register = (app: FastifyInstance, services: Services) => void;
 
 /** What each profile answers: the routes of its seed, and the system's. */
 const ROUTES: Readonly<Record<Profile, readonly Register[]>> = {
-  all: [registerOpenaiAudio, registerRealtime, registerModels, registerTranscribe, registerSystem],
+  all: [
+    registerOpenaiAudio,
+    registerRealtime,
+    registerModels,
+    registerTranscribe,
+    registerLanguage,
+    registerSystem,
+  ],
   'hailo-whisper': [registerOpenaiAudio, registerRealtime, registerModels, registerSystem],
   'hailo-clip': [registerModels, registerSystem],
   maie: [registerModels, registerSystem],
@@ -41,7 +59,7 @@ export async function createServer(services: Services): Promise<HttpServer> {
   const app = Fastify({
     loggerInstance: services.logger as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
-    bodyLimit: MAX_BODY_BYTES,
+    bodyLimit: options.maxJsonBytes,
     requestTimeout: options.requestTimeoutMs,
     keepAliveTimeout: IDLE_CONNECTION_MS,
     http: { maxHeaderSize: options.maxHeaderBytes, IncomingMessage: UpgradableRequest },
@@ -55,7 +73,10 @@ export async function createServer(services: Services): Promise<HttpServer> {
   });
   app.setErrorHandler(replyError);
   app.setNotFoundHandler(replyNotFound);
-  addHooks(app, createKeyCheck(options));
+  const metrics = createMetrics(options.version);
+  app.decorate('metrics', metrics);
+  addHooks(app, { checkKey: createKeyCheck(options), metrics });
+  acceptJson(app);
   await app.register(multipart, {
     preservePath: true,
     limits: {
@@ -69,13 +90,30 @@ export async function createServer(services: Services): Promise<HttpServer> {
     throwFileSizeLimit: false,
   });
   await registerOpenapi(app, options.version);
-  for (const register of ROUTES[options.profile]) register(app, services);
+  const { speech, language } = services;
+  const counted: Services = {
+    ...services,
+    speech: countSpeech(speech, metrics),
+    language: language === undefined ? undefined : countLanguage(language, metrics),
+  };
+  for (const register of ROUTES[options.profile]) register(app, counted);
   return app;
 }
 
-function addHooks(app: FastifyInstance, checkKey: ReturnType<typeof createKeyCheck>): void {
+function addHooks(
+  app: FastifyInstance,
+  { checkKey, metrics }: { readonly checkKey: ReturnType<typeof createKeyCheck>; readonly metrics: Metrics },
+): void {
+  const count = (request: FastifyRequest, reply: FastifyReply, status: number) => {
+    const route = request.routeOptions.url ?? 'none';
+    metrics.countRequest({ method: request.method, route, status, seconds: reply.elapsedTime / 1000 });
+  };
   app.addHook('onRequest', async (request, reply) => {
     void reply.header('x-request-id', request.id);
+    // An answer that nobody waited for ends without `onResponse`; so does a WebSocket, which has no answer.
+    reply.raw.once('close', () => {
+      if (!reply.raw.writableFinished && !isUpgrade(request)) count(request, reply, CLIENT_GONE);
+    });
     checkKey(request);
   });
   // A connection that stays open would hold a stopping server until it idles out.
@@ -90,6 +128,7 @@ function addHooks(app: FastifyInstance, checkKey: ReturnType<typeof createKeyChe
     dropUnreadBody(request);
     // Node has given the connection of an upgrade away, so nobody else would close it after a refusal.
     if (isUpgrade(request)) request.raw.socket.destroy();
+    if (reply.raw.writableFinished) count(request, reply, reply.statusCode);
     const fields = {
       method: request.method,
       route: request.routeOptions.url ?? 'none',

@@ -1,13 +1,17 @@
 /** What the server needs of the rooms below; `app.ts` gives it. */
 import type { Logger } from '../base/logger.ts';
 import type { Profile } from '../config/schema.ts';
+import type { LanguageService } from '../language/service.ts';
 import type { SpeechService } from '../speech/service.ts';
 import type { KeyCheckOptions } from './auth.ts';
+import type { Health } from './health.ts';
 import type { RealtimeLimits } from './realtime-session.ts';
 
 export interface ServerOptions extends KeyCheckOptions {
   readonly maxUploadBytes: number;
   readonly maxHeaderBytes: number;
+  /** Largest body that is no form. */
+  readonly maxJsonBytes: number;
   readonly maxFields: number;
   /** Longest time for a client to send one request; 0 for no limit. */
   readonly requestTimeoutMs: number;
@@ -22,6 +26,8 @@ export interface ServerOptions extends KeyCheckOptions {
 export interface Services {
   readonly options: ServerOptions;
   readonly speech: SpeechService;
+  /** Its routes are answered where it is there. */
+  readonly language?: LanguageService | undefined;
   readonly system: SystemService;
   readonly logger: Logger;
 }
@@ -30,16 +36,4 @@ export interface SystemService {
   health(): Promise<Health>;
   /** Undefined when the default model answers; else why not. */
   notReady(): string | undefined;
-}
-
-export interface Health {
-  readonly queueDepth: number;
-  readonly workerActive: boolean;
-  readonly models: readonly LoadedModelHealth[];
-}
-
-export interface LoadedModelHealth {
-  readonly name: string;
-  readonly state: string;
-  readonly memoryBytes: number;
 }

@@ -1,4 +1,4 @@
-/** GET /health and /health/ready. */
+/** GET /health, /health/ready and /metrics. */
 import type { FastifyInstance } from 'fastify';
 import { AppError } from '../base/errors.ts';
 import type { Services } from './services.ts';
@@ -23,6 +23,16 @@ export function registerSystem(app: FastifyInstance, { system, options }: Servic
       })),
     });
   });
+  app.get(
+    '/metrics',
+    { config: { summary: 'Counts for Prometheus, or as JSON' } },
+    async (request, reply) => {
+      const { metrics } = request.server;
+      const health = await system.health();
+      if (/\bapplication\/json\b/.test(request.headers.accept ?? '')) return metrics.toJson(health);
+      return reply.type(metrics.contentType).send(await metrics.toText(health));
+    },
+  );
   app.get('/health/ready', { config: { summary: 'Whether the default model answers' } }, async () => {
     const reason = system.notReady();
     if (reason !== undefined) throw new AppError('model_loading', reason, { retryAfterSeconds: 2 });

@@ -1,5 +1,5 @@
 /** What the service must know of each kind of speech model: how to load it, and how a request is put to it. */
-import type { CatalogueEntry, SpeechKind } from '../store/catalogue.ts';
+import type { CatalogueEntry, SpeechKind } from '../store/catalogue-entry.ts';
 import type { LiveInput, LiveRequest } from './live.ts';
 import type { SpeechRequest } from './service.ts';
 

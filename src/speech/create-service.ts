@@ -2,15 +2,13 @@
 import { AppError } from '../base/errors.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { LoadSpec } from '../engine/protocol.ts';
+import { CATALOGUE, estimateMemoryBytes, VOICE_ACTIVITY } from '../store/catalogue.ts';
 import {
-  CATALOGUE,
   type CatalogueKind,
   type ComputeType,
-  estimateMemoryBytes,
   isSpeechKind,
   type SpeechKind,
-  VOICE_ACTIVITY,
-} from '../store/catalogue.ts';
+} from '../store/catalogue-entry.ts';
 import { hashOfFiles } from '../store/manifest.ts';
 import type { ResolvedName } from '../store/names.ts';
 import type { PullProgress } from '../store/pull.ts';

@@ -1,68 +1,12 @@
 /** The models that Percept knows by name, and where their weights are published. Data and lookups only. */
-
-export const COMPUTE_TYPES = ['int8', 'float32'] as const;
-export type ComputeType = (typeof COMPUTE_TYPES)[number];
-
-/** Kinds that turn speech into text. */
-export const SPEECH_KINDS = ['whisper', 'chunkformer'] as const;
-export type SpeechKind = (typeof SPEECH_KINDS)[number];
-export type CatalogueKind = SpeechKind | 'vad';
-
-/** What the weights of each kind can be converted to, the usual one first. */
-export const COMPUTE_TYPES_OF: Readonly<Record<CatalogueKind, readonly ComputeType[]>> = {
-  whisper: COMPUTE_TYPES,
-  chunkformer: ['float32'],
-  vad: ['float32'],
-};
-
-export function isSpeechKind(kind: CatalogueKind): kind is SpeechKind {
-  return (SPEECH_KINDS as readonly string[]).includes(kind);
-}
-
-export interface CatalogueEntry {
-  /** The name without compute type, such as `whisper-base`; weights are shared by all compute types. */
-  readonly name: string;
-  readonly kind: CatalogueKind;
-  /** Repository on the Hugging Face hub, `owner/name`. */
-  readonly hub: string | undefined;
-  /** Packages of the Python package index that carry the same weights, pinned. */
-  readonly packages: PackageSource | undefined;
-  /** SPDX name; undefined where only the hub states it. */
-  readonly licence: string | undefined;
-  /** ISO 639-1 codes, or every language of Whisper. */
-  readonly languages: 'multilingual' | readonly string[];
-  readonly parameters: number;
-  readonly downloadBytes: number;
-  /** Other entries that this one needs at run time; pulled along. */
-  readonly companions: readonly string[];
-}
-
-export interface PackageSource {
-  readonly archives: readonly PackageFile[];
-  readonly members: readonly PackageMember[];
-}
-
-/** One file of the index, named exactly: versions move, hashes do not. */
-export interface PackageFile {
-  readonly project: string;
-  readonly file: string;
-  readonly sizeBytes: number;
-  readonly sha256: string;
-}
-
-/** One file of a model; several parts are joined in order. */
-export interface PackageMember {
-  readonly path: string;
-  readonly parts: readonly { readonly archive: number; readonly name: string }[];
-  readonly sizeBytes: number;
-  readonly sha256: string;
-}
+import type { CatalogueEntry, ComputeType, PackageMember, PackageSource } from './catalogue-entry.ts';
+import { LANGUAGE_MODELS } from './catalogue-language.ts';
 
 export const VOICE_ACTIVITY = 'silero-vad';
 /** The variant of the model that hears many frames in one call. */
 export const VOICE_ACTIVITY_FILE = 'silero_vad_16k_sequence.onnx';
 
-/** Every known model, smallest first. */
+/** Every known model, those of one task together, smallest first. */
 export const CATALOGUE: readonly CatalogueEntry[] = [
   whisper('whisper-tiny', { millions: 39 }),
   whisper('whisper-tiny.en', { millions: 39, packages: tinyEnglishPackages() }),
@@ -97,6 +41,7 @@ export const CATALOGUE: readonly CatalogueEntry[] = [
     downloadBytes: 440e6,
     companions: [],
   },
+  ...LANGUAGE_MODELS,
   voiceActivity(),
 ];
 
@@ -109,6 +54,9 @@ export const ALIASES: Readonly<Record<string, string>> = {
   'openai/whisper-large': 'whisper-large-v1',
   'chunkformer-large-vie': 'chunkformer-ctc-large-vie',
   'khanhld/chunkformer-large-vie': 'chunkformer-ctc-large-vie',
+  phi4: 'phi-4-mini',
+  'phi4-mini': 'phi-4-mini',
+  'microsoft/phi-4-mini-instruct': 'phi-4-mini',
 };
 
 /** An entry for a repository of the hub that the catalogue does not hold, or for a model imported under its own name. */
@@ -132,6 +80,8 @@ export function otherEntry(name: string, facts: Partial<CatalogueEntry> = {}): C
  * and features, caches and the runtime on top, measured for whisper-base.
  */
 export function estimateMemoryBytes(entry: CatalogueEntry, computeType: ComputeType): number {
+  // Mapped as it is on disk; keys and values of the context and the runtime come on top.
+  if (entry.kind === 'llm') return Math.round(entry.downloadBytes * 1.1 + 350e6);
   const bytesPerParameter = computeType === 'int8' ? 2 : 5;
   return Math.round(entry.parameters * bytesPerParameter + 250e6);
 }

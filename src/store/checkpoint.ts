@@ -2,7 +2,8 @@
 import { type FileHandle, open, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AppError } from '../base/errors.ts';
-import { CATALOGUE, type CatalogueKind, VOICE_ACTIVITY, VOICE_ACTIVITY_FILE } from './catalogue.ts';
+import { CATALOGUE, VOICE_ACTIVITY, VOICE_ACTIVITY_FILE } from './catalogue.ts';
+import type { CatalogueKind } from './catalogue-entry.ts';
 import { readChunkFormerConfig } from './chunkformer-config.ts';
 import type { WeightFormat } from './manifest.ts';
 
@@ -22,6 +23,14 @@ const SAFETENSORS = /^model(-\d+-of-\d+)?\.safetensors$/;
 const PICKLE = /\.(pt|pth|pkl|ckpt)$|^pytorch_model.*\.bin$/;
 /** PyTorch's own weights of a ChunkFormer model, in the order in which they are looked for. */
 export const CHUNKFORMER_WEIGHTS = ['pytorch_model.bin', 'pytorch_model.pt', 'pytorch_model.ckpt'] as const;
+const GGUF = /^[A-Za-z0-9][A-Za-z0-9._-]*\.gguf$/i;
+const GGUF_PART = /-\d{5}-of-\d{5}(?=\.gguf$)/i;
+/** As they are asked for: four bits first, since more cost speed and fewer cost sense. */
+const QUANTISATIONS = ['Q4_K_M', 'Q4_K_S', 'Q4_1', 'Q4_0', 'Q5_K_M', 'Q6_K', 'Q8_0'];
+/** What stands beside the weights and goes before what they say themselves: how tokens are drawn, and the chat template. */
+const BESIDE_GGUF = ['generation_config.json', 'chat_template.jinja', 'chat_template.json'];
+const MAX_BESIDE_GGUF_BYTES = 2 ** 20;
+const GGUF_VERSIONS = { first: 2, last: 3 };
 const CTRANSLATE2_VERSIONS = { first: 3, last: 6 };
 const MAX_SAFETENSORS_HEADER_BYTES = 100 * 1024 ** 2;
 
@@ -31,8 +40,8 @@ export function chooseFiles(names: readonly string[], origin: string): Checkpoin
   const onnx = names.filter((name) => name === VOICE_ACTIVITY_FILE);
   if (onnx.length > 0) return { kind: 'vad', format: 'onnx', files: onnx, weights: onnx };
   const found = weightsAmong(names);
-  const chunkFormer = found ? undefined : chooseChunkFormerFiles(names, origin);
-  if (chunkFormer) return chunkFormer;
+  const other = found ? undefined : (chooseChunkFormerFiles(names, origin) ?? chooseGgufFiles(names));
+  if (other) return other;
   if (!found) throw new AppError('unsupported_model', `${origin} ${whatIsMissing(names)}`);
   for (const required of ['config.json', 'tokenizer.json']) {
     if (!names.includes(required)) {
@@ -47,6 +56,7 @@ export function chooseFiles(names: readonly string[], origin: string): Checkpoin
 const KIND_NAMES: Readonly<Record<CatalogueKind, string>> = {
   whisper: 'a Whisper model',
   chunkformer: 'a ChunkFormer model',
+  llm: 'a language model',
   vad: 'a voice activity model',
 };
 
@@ -75,6 +85,7 @@ export async function checkFiles(
     checkWhisperConfig(await readJson(join(directory, 'config.json')), format, directory);
   if (kind === 'chunkformer')
     readChunkFormerConfig(await readFile(join(directory, 'config.yaml'), 'utf8'), directory);
+  if (kind === 'llm') await checkBesideGguf(directory, files);
   if (files.includes('model.safetensors.index.json')) await checkIndex(directory, weights);
   for (const name of weights) {
     const path = join(directory, name);
@@ -111,6 +122,23 @@ function chooseChunkFormerFiles(names: readonly string[], origin: string): Check
   return { kind: 'chunkformer', format: 'pytorch', files, weights: [weights] };
 }
 
+/**
+ * Repositories hold one model at many quantisations, and some of them in parts: the first of those that people use most, whole.
+ * `mmproj` files are eyes of models that can see.
+ */
+function chooseGgufFiles(names: readonly string[]): CheckpointFiles | undefined {
+  const models = names.filter((name) => GGUF.test(name) && !/^mmproj/i.test(name)).sort();
+  const usual = QUANTISATIONS.map((wanted) => models.find((name) => name.toUpperCase().includes(wanted)));
+  const first = usual.find((name) => name !== undefined) ?? models[0];
+  if (first === undefined) return undefined;
+  const stem = first.replace(GGUF_PART, '');
+  const weights = GGUF_PART.test(first)
+    ? models.filter((name) => GGUF_PART.test(name) && name.replace(GGUF_PART, '') === stem)
+    : [first];
+  const beside = BESIDE_GGUF.filter((name) => names.includes(name));
+  return { kind: 'llm', format: 'gguf', files: [...beside, ...weights], weights };
+}
+
 function weightsAmong(
   names: readonly string[],
 ): { format: WeightFormat; weights: readonly string[] } | undefined {
@@ -127,13 +155,14 @@ function whatIsMissing(names: readonly string[]): string {
       'Use a repository with model.safetensors or in CTranslate2 format (model.bin), or convert it.'
     );
   }
-  return `holds no model: expected model.bin (CTranslate2), model.safetensors, ChunkFormer's config.yaml with ${CHUNKFORMER_WEIGHTS[1]}, or ${VOICE_ACTIVITY_FILE}.`;
+  return `holds no model: expected model.bin (CTranslate2), model.safetensors, ChunkFormer's config.yaml with ${CHUNKFORMER_WEIGHTS[1]}, a .gguf file, or ${VOICE_ACTIVITY_FILE}.`;
 }
 
 const CHECKS: Record<WeightFormat, (handle: FileHandle, path: string) => Promise<void>> = {
   ctranslate2: checkCTranslate2,
   huggingface: checkSafetensors,
   pytorch: checkPytorch,
+  gguf: checkGguf,
   onnx: checkOnnx,
 };
 
@@ -168,6 +197,28 @@ async function checkPytorch(handle: FileHandle, path: string): Promise<void> {
   const head = await readHead(handle, 4);
   if (head.toString('latin1') === 'PK\x03\x04') return;
   throw notWhatItSays(path, 'a PyTorch checkpoint in zip form, which PyTorch 1.6 and newer write');
+}
+
+/** `GGUF`, a version, and how many tensors there are, 8 bytes. */
+async function checkGguf(handle: FileHandle, path: string): Promise<void> {
+  const head = await readHead(handle, 16);
+  const version = head.length === 16 ? head.readUInt32LE(4) : 0;
+  const isKnown = version >= GGUF_VERSIONS.first && version <= GGUF_VERSIONS.last;
+  if (head.toString('latin1', 0, 4) !== 'GGUF' || !isKnown || head.readBigUInt64LE(8) === 0n)
+    throw notWhatItSays(path, 'a GGUF model (version 2 or 3)');
+}
+
+/** They are read whole whenever the model is loaded. */
+async function checkBesideGguf(directory: string, files: readonly string[]): Promise<void> {
+  for (const name of BESIDE_GGUF.filter((candidate) => files.includes(candidate))) {
+    const path = join(directory, name);
+    const { size } = await stat(path);
+    if (size > MAX_BESIDE_GGUF_BYTES)
+      throw new AppError(
+        'unsupported_model',
+        `${path} has ${size} bytes; at most ${MAX_BESIDE_GGUF_BYTES} are expected.`,
+      );
+  }
 }
 
 /** A protobuf whose first field is the version of the format, a small number. */

@@ -6,7 +6,7 @@ import { pipeline } from 'node:stream/promises';
 import { extract } from 'tar';
 import { z } from 'zod';
 import { AppError } from '../base/errors.ts';
-import type { PackageFile } from './catalogue.ts';
+import type { PackageFile } from './catalogue-entry.ts';
 import { hashFile, requireSpace, storageError } from './disk.ts';
 import { download } from './download.ts';
 import { installDirectory } from './install.ts';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { AppError } from '../base/errors.ts';
 import { hidePassword } from '../base/url.ts';
-import type { CatalogueEntry } from './catalogue.ts';
+import type { CatalogueEntry } from './catalogue-entry.ts';
 import { type CheckpointFiles, checkWhisperConfig, chooseFiles } from './checkpoint.ts';
 import { readChunkFormerConfig } from './chunkformer-config.ts';
 import type { Expected, RemoteFile } from './download.ts';

@@ -11,7 +11,7 @@ import { hashOfFiles, type InstalledFile, type Manifest, writeManifest } from '.
 export interface ImportRequest {
   /** Under which it is installed; already checked to be a safe name. */
   readonly name: string;
-  /** A CTranslate2, Hugging Face or ChunkFormer directory, a directory with Silero's ONNX files, or one such file. */
+  /** A CTranslate2, Hugging Face or ChunkFormer directory, a directory with Silero's ONNX files or a GGUF file, or one such file. */
   readonly path: string;
   readonly signal?: AbortSignal | undefined;
 }
@@ -39,7 +39,10 @@ async function look(
 ): Promise<{ readonly directory: string; readonly names: readonly string[] }> {
   const found = await stat(path).catch(() => undefined);
   if (!found)
-    throw new AppError('not_found', `There is nothing at ${path}; expected a directory or an .onnx file.`);
+    throw new AppError(
+      'not_found',
+      `There is nothing at ${path}; expected a directory, or an .onnx or .gguf file.`,
+    );
   if (!found.isDirectory()) return { directory: dirname(path), names: [basename(path)] };
   const entries = await readdir(path, { withFileTypes: true });
   // The hub's cache holds links to its blobs; what they lead to is checked when it is read.

@@ -27,8 +27,8 @@ const sourceSchema = z.object({
 
 const manifestSchema = z.object({
   name: z.string(),
-  kind: z.enum(['whisper', 'chunkformer', 'vad']),
-  format: z.enum(['ctranslate2', 'huggingface', 'pytorch', 'onnx']),
+  kind: z.enum(['whisper', 'chunkformer', 'llm', 'vad']),
+  format: z.enum(['ctranslate2', 'huggingface', 'pytorch', 'gguf', 'onnx']),
   files: z.array(fileSchema).min(1),
   source: sourceSchema,
   licence: z.string(),

@@ -1,16 +1,13 @@
 import { AppError } from '../base/errors.ts';
 import { nearestNames } from '../base/nearest.ts';
+import { ALIASES, CATALOGUE, otherEntry, VOICE_ACTIVITY } from './catalogue.ts';
 import {
-  ALIASES,
-  CATALOGUE,
   type CatalogueEntry,
+  type CatalogueKind,
   COMPUTE_TYPES,
   COMPUTE_TYPES_OF,
   type ComputeType,
-  isSpeechKind,
-  otherEntry,
-  VOICE_ACTIVITY,
-} from './catalogue.ts';
+} from './catalogue-entry.ts';
 import type { Manifest } from './manifest.ts';
 
 export interface ResolveOptions {
@@ -18,12 +15,14 @@ export interface ResolveOptions {
   readonly defaultModel: string;
   /** For names without a suffix. */
   readonly computeType: ComputeType;
+  /** What is asked for, for the hint in the error; everything where not said. */
+  readonly kinds?: readonly CatalogueKind[];
   /** Installed models, so that one imported under a name of its own is found. */
   readonly installed?: readonly Manifest[];
 }
 
 export interface ResolvedName {
-  /** With compute type, such as `whisper-base-int8`; a voice activity model has none. */
+  /** With compute type, such as `whisper-base-int8`, where the weights can have several. */
   readonly name: string;
   /** Without it: the name under which the weights lie. */
   readonly base: string;
@@ -48,9 +47,9 @@ export function resolveName(name: string, options: ResolveOptions): ResolvedName
   const suffix = SUFFIX.exec(written);
   const stem = suffix ? written.slice(0, suffix.index) : written;
   const entry = entryOf(stem, options.installed ?? []);
-  if (!entry) throw unknownModel(written, options.installed ?? []);
+  if (!entry) throw unknownModel(written, options);
   const computeType = chooseComputeType(entry, suffix?.[1], options);
-  if (entry.kind === 'vad') return { name: entry.name, base: entry.name, computeType: 'float32', entry };
+  if (computeType === undefined) return { name: entry.name, base: entry.name, computeType: 'float32', entry };
   return { name: `${entry.name}-${computeType}`, base: entry.name, computeType, entry };
 }
 
@@ -106,8 +105,9 @@ function namesOf(entry: CatalogueEntry): string[] {
   return names.map((name) => name.toLowerCase());
 }
 
-function unknownModel(name: string, installed: readonly Manifest[]): AppError {
-  const all = [...CATALOGUE, ...installed].filter(({ kind }) => isSpeechKind(kind));
+function unknownModel(name: string, { installed = [], kinds }: ResolveOptions): AppError {
+  const isMeant = (kind: CatalogueKind) => (kinds === undefined ? kind !== 'vad' : kinds.includes(kind));
+  const all = [...CATALOGUE, ...installed].filter(({ kind }) => isMeant(kind));
   const known = [...new Set(all.map(({ name }) => name))];
   const near = nearestNames(name.replace(SUFFIX, ''), known);
   const hint = near.length > 0 ? `Did you mean ${near.join(' or ')}?` : `Known models: ${known.join(', ')}.`;
@@ -116,14 +116,14 @@ function unknownModel(name: string, installed: readonly Manifest[]): AppError {
   });
 }
 
-/** The one that the name says, which must exist; else the configured one, or the usual one of models that have no such. */
+/** The one that the name says, which must exist; else the configured one, or the usual one of models that have no such. None where weights have one form only. */
 function chooseComputeType(
   { name, kind }: CatalogueEntry,
   suffix: string | undefined,
   { computeType }: ResolveOptions,
-): ComputeType {
+): ComputeType | undefined {
   const known = COMPUTE_TYPES_OF[kind];
-  if (suffix === undefined) return known.includes(computeType) ? computeType : known[0]!;
+  if (suffix === undefined) return known.includes(computeType) ? computeType : known[0];
   const written = suffix.toLowerCase();
   const wanted = COMPUTE_TYPES.find((type) => type === written) ?? 'float32';
   if (known.includes(wanted)) return wanted;

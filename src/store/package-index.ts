@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { AppError } from '../base/errors.ts';
 import { hidePassword } from '../base/url.ts';
-import type { CatalogueEntry, PackageFile, PackageSource } from './catalogue.ts';
+import type { CatalogueEntry, PackageFile, PackageSource } from './catalogue-entry.ts';
 import { chooseFiles } from './checkpoint.ts';
 import type { RemoteFile } from './download.ts';
 import type { Plan, SourceContext, WeightSource } from './plan.ts';

@@ -1,5 +1,5 @@
 /** What a source says about a model before anything large is moved: the files to download and how they become the model. */
-import type { CatalogueEntry } from './catalogue.ts';
+import type { CatalogueEntry } from './catalogue-entry.ts';
 import type { CheckpointFiles } from './checkpoint.ts';
 import type { Downloaded, RemoteFile } from './download.ts';
 import type { InstalledFile, ManifestSource } from './manifest.ts';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { throwIfAborted } from '../base/abort.ts';
 import { AppError, toAppError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
-import type { CatalogueEntry } from './catalogue.ts';
+import type { CatalogueEntry } from './catalogue-entry.ts';
 import { checkFiles, requireKind } from './checkpoint.ts';
 import { requireSpace, storageError } from './disk.ts';
 import { bytesOnDisk, download } from './download.ts';

@@ -3,7 +3,7 @@ import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AppError } from '../base/errors.ts';
 import { type Logger, silentLogger } from '../base/logger.ts';
-import type { CatalogueEntry } from './catalogue.ts';
+import type { CatalogueEntry } from './catalogue-entry.ts';
 import { type ConversionRequest, convert, findConversion } from './conversion.ts';
 import { DATASETS, type DatasetName, hasDataset, pullDataset } from './dataset.ts';
 import { hashFile, storageError } from './disk.ts';

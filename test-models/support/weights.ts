@@ -1,7 +1,4 @@
 /** Weights and recordings of the model tests, downloaded at the first run. */
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { toAppError } from '../../src/base/errors.ts';
 import { type Recording, readLibrivox } from '../../src/cli/librivox.ts';
 import { openApp } from './home.ts';
@@ -28,10 +25,4 @@ export async function librivox(): Promise<readonly Recording[]> {
   const directory = await app.store.dataset('librivox');
   await app.close({ timeoutMs: 0 });
   return readLibrivox(directory);
-}
-
-/** A file that stands beside the repository, on the machines that have it. */
-export function sharedFile(path: string): string | undefined {
-  const found = join(fileURLToPath(new URL('../../../../shared/', import.meta.url)), path);
-  return existsSync(found) ? found : undefined;
 }

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import test, { type TestContext } from 'node:test';
 import { Command } from 'commander';
@@ -12,6 +13,7 @@ import { register as registerPull } from '../../src/cli/pull.ts';
 import { register as registerRm } from '../../src/cli/rm.ts';
 import { ctranslate2Files, onnx, temporaryFolder, writeFiles } from '../store/fixtures.ts';
 import { startHub } from '../store/servers.ts';
+import { f32, ggufFile, i32, modelFields } from '../support/gguf.ts';
 
 /** Runs one command line in a data directory of its own; gives what it wrote. */
 async function commandLine(t: TestContext, env: Record<string, string> = {}) {
@@ -38,6 +40,7 @@ async function commandLine(t: TestContext, env: Record<string, string> = {}) {
       stderr: output('stderr'),
       signal: AbortSignal.timeout(30_000),
       openSpeech: () => assert.fail('these commands run no model'),
+      openLanguage: () => assert.fail('these commands run no model'),
       startService: () => assert.fail('these commands start no server'),
       fail: () => {},
     });
@@ -93,6 +96,57 @@ test('config shows value and origin, global options included', async (t) => {
   const rows = JSON.parse((await percept('config', '--json')).stdout) as { key: string; origin: string }[];
   assert.equal(rows.find((row) => row.key === 'server.api_keys')?.origin, 'PERCEPT_API_KEYS');
   assert.match((await percept('config', '--markdown')).stdout, /^<!-- Generated/);
+});
+
+test('config --model shows who decided how a language model generates', async (t) => {
+  const percept = await commandLine(t, { PERCEPT_LANGUAGE_TOP_P: '0.5' });
+  const folder = await temporaryFolder(t);
+  const sampling = { temp: f32(0.6), top_k: i32(20), min_p: f32(7) };
+  await writeFiles(folder, {
+    'm.gguf': ggufFile(modelFields(sampling)),
+    'generation_config.json': Buffer.from('{"top_k": 30, "top_p": 0.8}'),
+    'percept.yaml': Buffer.from('language: {max_tokens: 99}\n'),
+  });
+  await percept('import', 'my-model', folder);
+  const file = join(folder, 'percept.yaml');
+  const { stdout, stderr } = await percept('--config', file, 'config', '--model', 'my-model');
+  const rows = stdout.split('\n').map((line) => line.split(/ {2,}/));
+  assert.deepEqual(rows, [
+    ['SETTING', 'VALUE', 'FROM'],
+    ['temperature', '0.6', 'm.gguf: general.sampling.temp'],
+    ['top_p', '0.5', 'PERCEPT_LANGUAGE_TOP_P'],
+    ['top_k', '30', 'generation_config.json: top_k'],
+    ['min_p', '0.05', 'library default'],
+    ['repeat_penalty', '1', 'library default'],
+    ['frequency_penalty', '0', 'library default'],
+    ['presence_penalty', '0', 'library default'],
+    ['max_tokens', '99', `${file}: language.max_tokens`],
+    [''],
+  ]);
+  const problem = 'm.gguf: general.sampling.min_p is expected to be a number from 0 to 1, got 7.';
+  assert.equal(stderr, `Not followed: ${problem}\n`);
+  const json = await percept('config', '--model', 'my-model', '--json');
+  const { settings, ...rest } = JSON.parse(json.stdout);
+  assert.deepEqual(rest, { model: 'my-model', installed: true, skipped: [problem] });
+  assert.deepEqual(settings[1], { key: 'top_p', value: 0.5, origin: 'PERCEPT_LANGUAGE_TOP_P' });
+  assert.equal(json.stderr, '');
+});
+
+test('config --model shows what is known of a model that is not installed, and refuses what is no language model', async (t) => {
+  const percept = await commandLine(t, { PERCEPT_LANGUAGE_TEMPERATURE: '0' });
+  const { stdout, stderr } = await percept('config', '--model', 'phi-4-mini');
+  assert.match(stdout, /\ntemperature +0 +PERCEPT_LANGUAGE_TEMPERATURE\ntop_p +0\.95 +library default\n/);
+  assert.match(stderr, /^phi-4-mini is not installed, .*`percept pull phi-4-mini`\.\n$/);
+  const json = JSON.parse((await percept('config', '--model', 'owner/some-model', '--json')).stdout);
+  assert.deepEqual([json.model, json.installed], ['owner/some-model', false]);
+  await assert.rejects(percept('config', '--model', 'whisper-base'), {
+    code: 'invalid_request',
+    param: 'model',
+  });
+  await assert.rejects(percept('config', '--model', 'phi-4-mni'), {
+    code: 'model_not_found',
+    message: /Did you mean phi-4-mini/,
+  });
 });
 
 test('every error code has an exit code of 1 or 2', () => {

@@ -98,6 +98,34 @@ test('text from the environment is read in the type of its key', () => {
   });
 });
 
+test('generation settings are unset unless the environment or the file sets them', () => {
+  const files = {
+    '.config/percept/percept.yaml':
+      'language: {top_p: 0.5, top_k: null, temperature: 1, template_file: {a: ~/a.jinja}}\n',
+  };
+  withHome(files, (home, base) => {
+    const { language } = loadConfig({ env: { HOME: '/nowhere', XDG_CONFIG_DIRS: '/nowhere' } }).config;
+    assert.deepEqual([language.temperature, language.topP, language.maxTokens], [null, null, null]);
+    const env = { ...base, PERCEPT_LANGUAGE_TEMPERATURE: '0', PERCEPT_LANGUAGE_MAX_TOKENS: '16' };
+    const { config, origins } = loadConfig({ env });
+    const { temperature, topP, topK, maxTokens } = config.language;
+    assert.deepEqual([temperature, topP, topK, maxTokens], [0, 0.5, null, 16]);
+    assert.equal(origins.get('language.temperature'), 'PERCEPT_LANGUAGE_TEMPERATURE');
+    assert.equal(origins.get('language.top_p'), join(home, '.config/percept/percept.yaml'));
+    assert.equal(origins.get('language.min_p'), 'default');
+    assert.deepEqual(config.language.templateFile, { a: join(home, 'a.jinja') });
+    for (const value of ['hot', '2.1', 'null'])
+      assert.match(
+        refusal({ env: { ...base, PERCEPT_LANGUAGE_TEMPERATURE: value } }).message,
+        /language\.temperature \(PERCEPT_LANGUAGE_TEMPERATURE\): expected number, 0 to 2/,
+      );
+    assert.match(
+      refusal({ env: { ...base, PERCEPT_LANGUAGE_TOP_K: '1.5' } }).message,
+      /expected whole number/,
+    );
+  });
+});
+
 test('the full name of a variable wins over its shorthand', () => {
   withHome({}, (_home, base) => {
     const env = { ...base, HF_ENDPOINT: 'http://a.test', PERCEPT_SOURCES_HUB_ENDPOINT: 'http://b.test' };

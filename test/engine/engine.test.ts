@@ -62,9 +62,9 @@ test('a load that fails tells every waiter why and is tried again by the next', 
 
 test('a kind of model without a loader is refused', async (context) => {
   const { engine, spec } = await openEngine(context);
-  await assert.rejects(engine.lease(spec('a', {}, { kind: 'vad' })), {
+  await assert.rejects(engine.lease(spec('a', {}, { kind: 'llm' })), {
     code: 'unsupported_model',
-    message: /kind "vad"/,
+    message: /kind "llm"/,
   });
 });
 

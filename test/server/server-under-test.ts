@@ -7,6 +7,7 @@ import type { TestContext } from 'node:test';
 import type { FastifyInstance } from 'fastify';
 import { pino } from 'pino';
 import { AppError } from '../../src/base/errors.ts';
+import type { LanguageService } from '../../src/language/service.ts';
 import { createServer } from '../../src/server/server.ts';
 import type { ServerOptions } from '../../src/server/services.ts';
 import { openUploadDirectory } from '../../src/server/uploads.ts';
@@ -80,6 +81,8 @@ export interface Behaviour {
   /** In place of a session that only listens. */
   readonly listen?: SpeechService['listen'];
   readonly isFull?: boolean;
+  /** Without it there are no routes of language models. */
+  readonly language?: LanguageService;
 }
 
 export async function startServer(t: TestContext, behaviour: Behaviour = {}): Promise<ServerUnderTest> {
@@ -124,6 +127,7 @@ export async function startServer(t: TestContext, behaviour: Behaviour = {}): Pr
       isOpenToAll: false,
       maxUploadBytes: 64 * 1024,
       maxHeaderBytes: 16_384,
+      maxJsonBytes: 256 * 1024,
       maxFields: 20,
       requestTimeoutMs: 20_000,
       realtime: { idleTimeoutMs: 20_000, maxDurationMs: 20_000, maxBacklogSeconds: 60 },
@@ -133,11 +137,13 @@ export async function startServer(t: TestContext, behaviour: Behaviour = {}): Pr
       ...behaviour.options,
     },
     speech,
+    language: behaviour.language,
     system: {
       health: async () => ({
         queueDepth: turns.taken - turns.given,
+        queueLimit: 32,
         workerActive: true,
-        models: [{ name: MODEL.name, state: 'ready', memoryBytes: 1 }],
+        models: [{ name: MODEL.name, state: 'ready', memoryBytes: 1, loadSeconds: 0.5 }],
       }),
       notReady: () => undefined,
     },

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'node:test';
-import { COMPUTE_TYPES_OF } from '../../src/store/catalogue.ts';
+import { COMPUTE_TYPES_OF } from '../../src/store/catalogue-entry.ts';
 import { resolveName } from '../../src/store/names.ts';
 import { openStore } from '../../src/store/store.ts';
 import { CHECKPOINT } from '../speech/chunkformer/golden.ts';
