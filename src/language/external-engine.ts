@@ -219,7 +219,8 @@ function gather(onText: (text: string) => void) {
     }
     for (const piece of tool_calls ?? []) {
       const call = calls[placeOf(piece)]!;
-      call.name += piece.function?.name ?? '';
+      // The name comes whole; llama-cpp-python repeats it with every piece of the arguments.
+      call.name ||= piece.function?.name ?? '';
       call.arguments += piece.function?.arguments ?? '';
     }
   }

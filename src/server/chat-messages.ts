@@ -22,7 +22,7 @@ const part = z
     context.addIssue({
       code: 'custom',
       path: [isText ? type : 'type'],
-      message: isText ? 'expected a string' : `parts of type ${shown(type)} are not supported; send text`,
+      message: isText ? 'expected a string' : `a part is ${shown(type)}, where models here read text alone`,
       params: { code: (isText ? 'invalid_request' : 'unsupported_parameter') satisfies ErrorCode },
     });
     return z.NEVER;

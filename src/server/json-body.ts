@@ -72,9 +72,10 @@ function toError(issue: Issue, schema: z.ZodType): AppError {
   if (code === 'unrecognized_keys') return unknownField(keys![0]!, path, schema);
   const param = spell(path);
   if (param === '') return new AppError('invalid_request', `The body is not valid: ${message}.`);
-  return new AppError(params?.code ?? 'invalid_request', `The field "${param}" is not valid: ${message}.`, {
-    param,
-  });
+  const isUnsupported = params?.code === ('unsupported_parameter' satisfies ErrorCode);
+  const what = isUnsupported ? 'supported' : 'valid';
+  const text = `The field "${param}" is not ${what}: ${message}.`;
+  return new AppError(isUnsupported ? 'unsupported_parameter' : 'invalid_request', text, { param });
 }
 
 function unknownField(name: string, path: readonly PropertyKey[], schema: z.ZodType): AppError {
@@ -141,7 +142,7 @@ export function unsupported(remedy: string, harmless: readonly unknown[] = []) {
       if (value === undefined || allowed.some((one) => JSON.stringify(one) === JSON.stringify(value))) return;
       context.addIssue({
         code: 'custom',
-        message: `it is not supported; ${remedy}`,
+        message: remedy,
         params: { code: 'unsupported_parameter' satisfies ErrorCode },
       });
     })

@@ -165,6 +165,15 @@ const STREAMED_CALLS: readonly (readonly [string, readonly string[]])[] = [
     ],
   ],
   [
+    'with the name in every piece, as llama-cpp-python sends them',
+    [
+      chunk({ tool_calls: [{ index: 0, id: 'a', function: { name: 'f', arguments: '{"x"' } }] }),
+      chunk({ tool_calls: [{ index: 0, id: 'a', function: { name: 'f', arguments: ':1}' } }] }),
+      chunk({ tool_calls: [{ index: 1, id: 'b', function: { name: 'g', arguments: '{}' } }] }),
+      chunk({}, 'tool_calls'),
+    ],
+  ],
+  [
     'whole, as Ollama sends them',
     [
       chunk({
