@@ -9,9 +9,6 @@ import { requireWhole, toFigures } from './generation-figures.ts';
 import { keepAlive, numberBetween, optional, parseJson, wholeNumberBetween } from './json-body.ts';
 import { requestSignal } from './request-signal.ts';
 
-const DEFAULT_TEMPERATURE = 0.7;
-const DEFAULT_MAX_TOKENS = 2048;
-
 /** Fields of both routes that are Percept's own. */
 export const promptFields = {
   prompt: z.string().min(1),
@@ -27,8 +24,14 @@ const structuredForm = z.strictObject({
   schema: z
     .union([jsonObject, z.boolean()], { error: 'expected a JSON Schema' })
     .describe('JSON Schema, 2020-12.'),
-  temperature: optional(numberBetween(0, 2), `${DEFAULT_TEMPERATURE} when left out.`),
-  max_tokens: optional(wholeNumberBetween(1, MAX_TOKENS), `${DEFAULT_MAX_TOKENS} when left out.`),
+  temperature: optional(
+    numberBetween(0, 2),
+    'What the configuration or the model says when left out, else 0.7.',
+  ),
+  max_tokens: optional(
+    wholeNumberBetween(1, MAX_TOKENS),
+    'What the configuration or the model says when left out, else 2048 or what the context leaves.',
+  ),
 });
 
 export function registerStructuredGenerate(app: FastifyInstance, language: LanguageService): void {
@@ -54,8 +57,8 @@ function toRequest(form: z.output<typeof structuredForm>): GenerateRequest {
     messages: toPromptMessages(form),
     output: { kind: 'schema', schema: form.schema },
     settings: {
-      temperature: form.temperature ?? DEFAULT_TEMPERATURE,
-      maxTokens: form.max_tokens ?? DEFAULT_MAX_TOKENS,
+      temperature: form.temperature,
+      maxTokens: form.max_tokens,
     },
     seed: form.seed,
     thinking: form.thinking,
