@@ -30,7 +30,7 @@ export async function startFasterWhisper(options: PeerOptions): Promise<FasterWh
   const peer = await startPythonPeer({ python, script: 'faster_whisper_peer.py', args });
   return {
     pid: peer.pid,
-    transcribe: (path, request) => peer.ask({ path, ...request }),
+    transcribe: async (path, request) => (await peer.ask({ path, ...request })) as Heard,
     close: peer.close,
   };
 }

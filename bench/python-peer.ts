@@ -3,12 +3,11 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import type { Heard } from './measure.ts';
 
 export interface PythonPeer {
   readonly pid: number;
   /** Requests asked for at once are answered one after the other. Rejects when the process ends. */
-  ask(request: Readonly<Record<string, unknown>>): Promise<Heard>;
+  ask(request: Readonly<Record<string, unknown>>): Promise<unknown>;
   close(): void;
 }
 
@@ -36,7 +35,7 @@ export async function startPythonPeer({ python, script, args }: PeerCommand): Pr
   const answer = async () => {
     const line = await Promise.race([lines.next(), ended]);
     if (line === undefined || line.done) throw new Error(`${script} ended: ${complaint}`);
-    return JSON.parse(line.value) as Heard;
+    return JSON.parse(line.value) as unknown;
   };
   await answer();
   return {

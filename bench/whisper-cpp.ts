@@ -29,7 +29,7 @@ export async function startWhisperCpp({ python, model, threads }: WhisperCppOpti
     const args = [weights, String(threads)];
     const peer = await startPythonPeer({ python, script: 'whisper_cpp_peer.py', args });
     return {
-      transcribe: (path, { beamSize }) => peer.ask({ path, beamSize }),
+      transcribe: async (path, { beamSize }) => (await peer.ask({ path, beamSize })) as Heard,
       close: () => {
         peer.close();
         return rm(folder, { recursive: true });
