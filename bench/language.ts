@@ -162,7 +162,7 @@ function ask(
   const { signal } = new AbortController();
   const messages = [{ role: 'user', content: prompt }] as const;
   const request = { model: undefined, messages, output, settings: { temperature: 0, maxTokens } };
-  return app.language.generate(request, { signal, onEvent: () => {} });
+  return app.language.generate(request, { signal });
 }
 
 function speedOf({ usage, timings }: Generation): number {

@@ -8,7 +8,9 @@ export interface SourceContext {
   readonly demand: Demand;
   readonly seed: number;
   readonly signal: AbortSignal;
-  /** Pieces of the text as they come; nothing of a call. */
+  /** Whether `onText` is to get every piece as it comes, or the first alone. */
+  readonly streams: boolean;
+  /** Pieces of the text; nothing of a call. */
   onText(piece: string): void;
 }
 

@@ -3,7 +3,7 @@ import { randomInt } from 'node:crypto';
 import { AppError } from '../base/errors.ts';
 import type { Engine } from '../engine/engine.ts';
 import { type CheckedAnswer, checkAnswer } from './answer.ts';
-import type { AnswerSource, SourcedAnswer } from './answer-source.ts';
+import type { AnswerSource, SourceContext, SourcedAnswer } from './answer-source.ts';
 import { type Demand, demandOf } from './constraint.ts';
 import type { FinishReason, GenerateRequest, Generation } from './generation.ts';
 import type { SchemaCompiler } from './schema/schema-compiler.ts';
@@ -27,9 +27,9 @@ export function createLanguageService({ engine, source, compiler }: LanguagePart
   async function attempt(
     request: GenerateRequest,
     demand: Demand,
-    { seed, signal, onText }: { seed: number; signal: AbortSignal; onText: (piece: string) => void },
+    { seed, signal, streams, onText }: Omit<SourceContext, 'demand'>,
   ): Promise<Attempt> {
-    const answer = await source.answer(request, { demand, seed, signal, onText });
+    const answer = await source.answer(request, { demand, seed, signal, streams, onText });
     return { answer, checked: await checkAnswer(answer, demand, { compiler, signal }) };
   }
 
@@ -48,7 +48,8 @@ export function createLanguageService({ engine, source, compiler }: LanguagePart
       isTold = true;
       onEvent({ type: 'text', text });
     };
-    const once = (seed: number) => attempt(request, demand, { seed, signal, onText });
+    const streams = onEvent !== undefined;
+    const once = (seed: number) => attempt(request, demand, { seed, signal, streams, onText });
     const { answer, checked } = await once(request.seed ?? randomInt(SEEDS)).catch((thrown: unknown) => {
       // What was told cannot be taken back, and an equal seed would write the same again.
       const mayRetry = thrown instanceof AppError && thrown.code === 'invalid_output';

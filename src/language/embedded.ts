@@ -105,7 +105,7 @@ export function createEmbedded({ engine, store, defaults }: EmbeddedParts): Embe
   }
 
   async function answer(request: GenerateRequest, context: SourceContext): Promise<SourcedAnswer> {
-    const { demand, seed, signal, onText } = context;
+    const { demand, seed, signal, streams, onText } = context;
     const asked = requestLayer(request.settings);
     const resolved = await resolve(request.model);
     await requireInstallable(resolved);
@@ -121,6 +121,7 @@ export function createEmbedded({ engine, store, defaults }: EmbeddedParts): Embe
       stop: request.stop ?? [],
       seed,
       thinking: request.thinking === true,
+      streams,
     };
     const keepAliveSeconds = request.keepAliveSeconds ?? defaults.keepAliveSeconds(resolved);
     const onEvent = (event: unknown) => onText(event as string);

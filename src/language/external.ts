@@ -18,7 +18,7 @@ const MODELS_TIMEOUT_MS = 10_000;
 
 export function createExternal(engine: ExternalEngine, defaults: ExternalDefaults): AnswerSource {
   async function answer(request: GenerateRequest, context: SourceContext): Promise<SourcedAnswer> {
-    const { demand, seed, signal, onText } = context;
+    const { demand, seed, signal, streams, onText } = context;
     const settings = settingsOf([defaults.settings, requestLayer(request.settings)]);
     const model = request.model ?? defaults.model;
     const { tools } = demand;
@@ -31,7 +31,7 @@ export function createExternal(engine: ExternalEngine, defaults: ExternalDefault
         tools: tools.length > 0 ? tools : undefined,
         toolChoice: tools.length > 0 ? request.toolChoice : undefined,
       },
-      { signal, onText },
+      { signal, onText: streams ? onText : undefined },
     );
     return {
       model,

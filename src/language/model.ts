@@ -51,6 +51,8 @@ export interface WriteInput {
   readonly stop: readonly string[];
   readonly seed: number;
   readonly thinking: boolean;
+  /** Every piece of the text is wanted as it comes; else the first alone, since each wakes the server on a core that computes. */
+  readonly streams: boolean;
 }
 
 export interface Written {
@@ -123,11 +125,16 @@ async function write(input: WriteInput, writer: Writer, { signal, emit }: CallCo
   const { tag } = template.toolFormat;
   // What is behind the tag is a call, and is told of when it is whole.
   const prose = watchFor(constraint.kind === 'calls' ? [tag] : []);
+  let isTold = false;
+  const tell = (shown: string) => {
+    if (shown === '' || (isTold && !input.streams)) return;
+    isTold = true;
+    emit(shown);
+  };
   const pieces: string[] = [];
   const pass = (piece: string) => {
     pieces.push(piece);
-    const shown = prose.push(piece);
-    if (shown !== '') emit(shown);
+    tell(prose.push(piece));
   };
   const { reason, completionTokens, cachedTokens } = await model.generate(
     {
@@ -146,8 +153,7 @@ async function write(input: WriteInput, writer: Writer, { signal, emit }: CallCo
     },
   );
   pass(ending.end());
-  const rest = prose.end();
-  if (rest !== '') emit(rest);
+  tell(prose.end());
   const text = pieces.join('');
   const read =
     constraint.kind === 'calls' ? readCalls(text, template.toolFormat) : { prose: text, calls: [] };
