@@ -44,5 +44,5 @@ function nextState(tag: readonly string[], state: number, character: string): nu
 }
 
 function inSet(character: string): string {
-  return /[\\\]^-]/.test(character) ? `\\x${character.charCodeAt(0).toString(16)}` : character;
+  return /[\\\]^-]/.test(character) ? `\\x${character.charCodeAt(0).toString(16).toUpperCase()}` : character;
 }

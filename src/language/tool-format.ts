@@ -49,9 +49,14 @@ export function callGrammar(
   { format, isParallel, otherwise }: CallGrammarOptions,
 ): string {
   const { tag, opening, between, closing } = format;
-  const more = isParallel ? ` (${literal(between)} call){0,${MOST_CALLS - 1}}` : '';
+  const further = isParallel ? MOST_CALLS - 1 : 0;
+  const more = Array.from({ length: further + 1 }, (_, left) =>
+    left === 0 ? 'more-0 ::= ""\n' : `more-${left} ::= "" | ${literal(between)} call more-${left - 1}\n`,
+  ).join('');
   const calls = tools.map(({ name, root }) => `${literal(`{"name": "${name}", "arguments": `)} ${root} "}"`);
-  const body = `calls ::= ${literal(opening)} call${more} ${literal(closing)}\ncall ::= ${calls.join(' | ')}\n`;
+  const body =
+    `calls ::= ${literal(opening)} call more-${further} ${literal(closing)}\n` +
+    `call ::= ${calls.join(' | ')}\n${more}`;
   const grammars = tools.map(({ gbnf }) => gbnf).join('');
   if (otherwise === 'text')
     return `root ::= prose\n${untilTag(tag, { name: 'prose', behind: 'calls' })}${body}${grammars}`;

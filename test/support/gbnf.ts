@@ -167,7 +167,19 @@ function codes(text: string): number[] {
   });
 }
 
+/** What no range of a class has, which begins with `^`. */
+function without(ranges: readonly (readonly [number, number])[]): [number, number][] {
+  const rest: [number, number][] = [];
+  let next = 0;
+  for (const [first, last] of [...ranges].sort((a, b) => a[0] - b[0])) {
+    if (next < first) rest.push([next, first - 1]);
+    next = Math.max(next, last + 1);
+  }
+  return [...rest, [next, 0x10ffff]];
+}
+
 function rangesOf(text: string): [number, number][] {
+  if (text.startsWith('[^')) return without(rangesOf(`[${text.slice(2)}`));
   const members = codes(text);
   const ranges: [number, number][] = [];
   for (let index = 0; index < members.length; index += 1) {
