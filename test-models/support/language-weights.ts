@@ -1,22 +1,11 @@
 /** The smallest language model of the catalogue, downloaded at the first run. */
-import { toAppError } from '../../src/base/errors.ts';
-import { openApp } from './home.ts';
+import { reasonToSkip } from './weights.ts';
 
 export const LANGUAGE_MODEL = 'smollm2-135m-instruct';
 
 /** A reason to skip when it cannot be had here, else false. */
-export async function missingLanguageModel(): Promise<string | false> {
-  const app = openApp();
-  try {
-    await app.store.pull(LANGUAGE_MODEL);
-    return false;
-  } catch (thrown) {
-    const { code, message } = toAppError(thrown);
-    if (code !== 'download_failed' && code !== 'offline') throw thrown;
-    return `weights are not installed and cannot be downloaded: ${message.split('\n')[0]}`;
-  } finally {
-    await app.close({ timeoutMs: 0 });
-  }
+export function missingLanguageModel(): Promise<string | false> {
+  return reasonToSkip(({ store }) => store.pull(LANGUAGE_MODEL));
 }
 
 export const LANGUAGE_ENVIRONMENT = {

@@ -1,14 +1,22 @@
 /** Weights and recordings of the model tests, downloaded at the first run. */
+import type { App } from '../../src/app.ts';
 import { toAppError } from '../../src/base/errors.ts';
 import { type Recording, readLibrivox } from '../../src/cli/librivox.ts';
 import { openApp } from './home.ts';
 
 /** Installs and converts the models and the recordings; a reason to skip when they cannot be had here, else false. */
-export async function missingWeights(...models: readonly string[]): Promise<string | false> {
+export function missingWeights(...models: readonly string[]): Promise<string | false> {
+  return reasonToSkip(async ({ speech, store }) => {
+    for (const model of models) await speech.prepare(model);
+    await store.dataset('librivox');
+  });
+}
+
+/** What `install` cannot have because nothing can be downloaded here, in words; false when it has it. */
+export async function reasonToSkip(install: (app: App) => Promise<unknown>): Promise<string | false> {
   const app = openApp();
   try {
-    for (const model of models) await app.speech.prepare(model);
-    await app.store.dataset('librivox');
+    await install(app);
     return false;
   } catch (thrown) {
     const { code, message } = toAppError(thrown);
