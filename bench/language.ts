@@ -104,9 +104,9 @@ async function measure(
 ): Promise<void> {
   const series: Record<string, [ours: number[], beside: number[]]> = {};
   const note = (name: string, ours: number, beside: number) => {
-    const [a, b] = (series[name] ??= [[], []]);
-    a.push(ours);
-    b.push(beside);
+    series[name] ??= [[], []];
+    series[name][0].push(ours);
+    series[name][1].push(beside);
   };
   await ask(app, 'Hello', { maxTokens: 4 });
   for (let round = 0; round < rounds; round += 1) {
