@@ -1,4 +1,5 @@
 /** What language models are asked and what they answer: the same values for HTTP, the command line and tasks. */
+import type { Sampling } from '../backends/text-model.ts';
 
 /** What JSON.parse gives. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
@@ -44,17 +45,7 @@ export type OutputForm =
   | { readonly kind: 'schema'; readonly schema: JsonSchema };
 
 /** How tokens are drawn. What a request leaves out falls through to the environment, the file, the model's own and ours. */
-export interface GenerationSettings {
-  /** 0: always the likeliest token. */
-  readonly temperature: number;
-  readonly topP: number;
-  /** 0: all. */
-  readonly topK: number;
-  readonly minP: number;
-  /** 1: none. */
-  readonly repeatPenalty: number;
-  readonly frequencyPenalty: number;
-  readonly presencePenalty: number;
+export interface GenerationSettings extends Sampling {
   /** Most tokens of the answer. */
   readonly maxTokens: number;
 }

@@ -82,8 +82,6 @@ export async function load(spec: LoadSpec): Promise<LoadedModel> {
       switch (method) {
         case 'generate':
           return write(input as WriteInput, { model, template }, context);
-        case 'count':
-          return model.tokenize(input as string).length;
         default:
           throw new Error(`A language model has no method ${method}.`);
       }

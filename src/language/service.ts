@@ -1,4 +1,5 @@
 /** Language models for everyone above: the HTTP routes, the CLI and, later, tasks. Made by `app.ts` from the engine and the store. */
+import type { Admission } from '../engine/admission.ts';
 import type { GenerateEvent, GenerateRequest, Generation } from './generation.ts';
 
 export interface GenerateContext {
@@ -20,14 +21,9 @@ export interface LanguageModel {
   readonly installedAt: Date | undefined;
 }
 
-/** A place in the queue, taken before any work and given back on every path. */
-export interface Turn {
-  release(): void;
-}
-
 export interface LanguageService {
   /** Throws `queue_full` with the seconds to wait. */
-  admit(): Turn;
+  admit(): Admission;
   /**
    * Throws `model_not_found`, `invalid_request` for what cannot be asked, `unsupported_schema` and `invalid_schema` for a schema that cannot
    * be obeyed (all before any token), `context_exceeded` for an input that is too long, and what loading and running the model may throw.

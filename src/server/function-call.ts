@@ -3,12 +3,11 @@ import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import type { GenerateRequest } from '../language/generation.ts';
 import type { LanguageService } from '../language/service.ts';
-import { MAX_TOKENS } from './chat-request.ts';
 import { toolChoiceForm, toolsForm, toToolChoice, toTools } from './chat-tools.ts';
 import { requireWhole, toFigures } from './generation-figures.ts';
-import { numberBetween, optional, parseJson, wholeNumberBetween } from './json-body.ts';
+import { optional, parseJson } from './json-body.ts';
+import { promptFields, toPromptRequest } from './prompt-request.ts';
 import { requestSignal } from './request-signal.ts';
-import { promptFields, toPromptMessages } from './structured-generate.ts';
 
 const functionCallForm = z.strictObject({
   ...promptFields,
@@ -18,8 +17,6 @@ const functionCallForm = z.strictObject({
     z.boolean(),
     'Whether several tools may be called at once; true when left out.',
   ),
-  temperature: optional(numberBetween(0, 2)),
-  max_tokens: optional(wholeNumberBetween(1, MAX_TOKENS)),
 });
 
 export function registerFunctionCall(app: FastifyInstance, language: LanguageService): void {
@@ -53,14 +50,9 @@ export function registerFunctionCall(app: FastifyInstance, language: LanguageSer
 function toRequest(form: z.output<typeof functionCallForm>): GenerateRequest {
   const tools = toTools(form.tools);
   return {
-    model: form.model,
-    messages: toPromptMessages(form),
+    ...toPromptRequest(form),
     tools,
     toolChoice: toToolChoice(form.tool_choice, tools),
     parallelToolCalls: form.parallel_tool_calls,
-    settings: { temperature: form.temperature, maxTokens: form.max_tokens },
-    seed: form.seed,
-    thinking: form.thinking,
-    keepAliveSeconds: form.keep_alive,
   };
 }

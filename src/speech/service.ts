@@ -1,4 +1,5 @@
 /** Speech for everyone above: the HTTP routes, the CLI and, later, tasks. Made by `app.ts` from the engine and the store. */
+import type { Admission } from '../engine/admission.ts';
 import type { LiveEvent, LiveInput, LiveRequest } from './live.ts';
 import type { SpeechTask, TranscribeEvent, Transcript } from './transcript.ts';
 
@@ -58,14 +59,9 @@ export interface SpeechModel {
   readonly installedAt: Date | undefined;
 }
 
-/** A place in the queue, taken before any work and given back on every path. */
-export interface Turn {
-  release(): void;
-}
-
 export interface SpeechService {
   /** Throws `queue_full` with the seconds to wait. */
-  admit(): Turn;
+  admit(): Admission;
   /** Throws `model_not_found`, `invalid_request` and whatever decoding and the model may throw. */
   transcribe(path: string, request: SpeechRequest, context: SpeechContext): Promise<Transcript>;
   /**

@@ -127,9 +127,10 @@ function chooseComputeType(
   const written = suffix.toLowerCase();
   const wanted = COMPUTE_TYPES.find((type) => type === written) ?? 'float32';
   if (known.includes(wanted)) return wanted;
+  const forms = known.map((type) => `${name}-${type}`);
   throw new AppError(
     'model_not_found',
-    `${name} has no form ${wanted}; ask for ${name}-${known.join(' or ')}.`,
+    `${name} has no form ${wanted}; ask for ${forms.join(' or ') || name}.`,
     {
       param: 'model',
     },
