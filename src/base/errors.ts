@@ -24,6 +24,8 @@ export const ERROR_CODES = [
   'audio_too_long',
   'audio_backlog',
   'unsupported_audio',
+  'unsupported_image',
+  'image_too_large',
   'unsupported_media_type',
   // what the server can do now
   'queue_full',

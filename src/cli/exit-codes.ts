@@ -20,6 +20,8 @@ export const EXIT_CODES = {
   audio_too_long: 1,
   audio_backlog: 1,
   unsupported_audio: 1,
+  unsupported_image: 1,
+  image_too_large: 1,
   unsupported_media_type: 1,
   queue_full: 1,
   cancelled: 1,

@@ -32,6 +32,8 @@ export const ERROR_STATUS = {
   audio_too_long: clientError(413),
   audio_backlog: { status: 429, type: 'rate_limit_error' },
   unsupported_audio: clientError(415),
+  unsupported_image: clientError(415),
+  image_too_large: clientError(413),
   unsupported_media_type: clientError(415),
   queue_full: { status: 429, type: 'rate_limit_error' },
   // Nobody is left to read this one; it stands in the log.
