@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { AppError } from '../base/errors.ts';
 
-type Numbers = Float32Array | Int8Array | BigInt64Array;
+type Numbers = Float32Array | Int8Array | Uint8Array | BigInt64Array;
 
 /** A dense tensor, row-major. A result's data belongs to the runtime until it is garbage; it may be fed back without a copy. */
 export interface OnnxTensor<T extends Numbers = Numbers> {
@@ -11,6 +11,9 @@ export interface OnnxTensor<T extends Numbers = Numbers> {
 }
 
 export interface OnnxSession {
+  /** As the graph names them. */
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
   /** Runs the graph and gives the named outputs. Those in `into` are written there, where the caller has memory for them. The thread is busy meanwhile. */
   run(
     feeds: Readonly<Record<string, OnnxTensor>>,
@@ -56,12 +59,15 @@ export async function openOnnxSession(
     );
   });
   return {
+    inputs: session.inputNames,
+    outputs: session.outputNames,
     async run(feeds, outputs, into = {}) {
       const tensorOf = ({ data, dims }: OnnxTensor) => {
         if (data instanceof Float32Array) return new ort.Tensor('float32', data, dims);
+        if (data instanceof BigInt64Array) return new ort.Tensor('int64', data, dims);
         return data instanceof Int8Array
           ? new ort.Tensor('int8', data, dims)
-          : new ort.Tensor('int64', data, dims);
+          : new ort.Tensor('uint8', data, dims);
       };
       const named = (tensors: Readonly<Record<string, OnnxTensor>>) =>
         Object.entries(tensors).map(([name, tensor]) => [name, tensorOf(tensor)] as const);

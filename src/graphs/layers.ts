@@ -5,7 +5,7 @@
  * spans the batch would make one caller's result depend on another's. `docs/benchmarks.md` holds what each form costs.
  */
 import type { GraphBuilder, Value } from './graph-builder.ts';
-import { byteScalar, type ConstantTensor, float32, int64, scalar } from './tensor.ts';
+import { byteScalar, type ConstantTensor, float32, int64, ONNX_TYPE, scalar } from './tensor.ts';
 
 /** Weight [out × in] row-major and bias [out], as checkpoints store a linear layer: y = x Wᵀ + b. */
 export interface Linear {
@@ -109,6 +109,84 @@ function rowLinear(graph: GraphBuilder, rows: QuantisedRows, layer: Linear): Val
   const scaled = graph.node('Mul', [product, rows.maximum]);
   if (layer.bias === undefined) return scaled;
   return graph.node('Add', [scaled, graph.constant(float32(layer.bias))]);
+}
+
+/** A layer over bytes whose values are `x - centre`: [inputSize], in steps of a byte. */
+export interface BytesLayer extends Linear {
+  readonly centre: Float32Array;
+}
+
+/** y = (x - centre) Wᵀ + b over bytes x, which are multiplied as they are: at int8 no activation is rounded. */
+export function bytesLinear(
+  graph: GraphBuilder,
+  input: Value,
+  { layer, compute }: { readonly layer: BytesLayer; readonly compute: ComputeType },
+): Value {
+  if (compute === 'float32') {
+    const bias = centredBias(layer, (index) => layer.weight[index]!);
+    return floatLinear(graph, graph.node('Cast', [input], { attributes: { to: ONNX_TYPE.float32 } }), {
+      ...layer,
+      bias,
+    });
+  }
+  const { weight, scales } = quantiseChannels(layer);
+  const { inputSize, outputSize } = layer;
+  const bias = centredBias(layer, (index) => {
+    const out = Math.floor(index / inputSize);
+    return weight[(index % inputSize) * outputSize + out]! * scales[out]!;
+  });
+  const product = graph.node(
+    'MatMulIntegerToFloat',
+    [
+      input,
+      graph.constant({ type: 'int8', dims: [inputSize, outputSize], data: weight }),
+      graph.constant(scalar(1)),
+      graph.constant(float32(scales)),
+      graph.constant(byteScalar(0)),
+    ],
+    { domain: CONTRIB },
+  );
+  return graph.node('Add', [product, graph.constant(float32(bias))]);
+}
+
+/** What is left of the centre behind the weights as they are used; `weightAt` takes an index of [out × in]. */
+function centredBias(
+  { bias, centre, inputSize, outputSize }: BytesLayer,
+  weightAt: (index: number) => number,
+): Float32Array {
+  return Float32Array.from({ length: outputSize }, (_, out) => {
+    let sum = bias?.[out] ?? 0;
+    for (let index = 0; index < inputSize; index += 1)
+      sum -= weightAt(out * inputSize + index) * centre[index]!;
+    return sum;
+  });
+}
+
+/** Rows [rows × width] of a table by their numbers: `ids` int64 [..] to float32 [.. × width]; at int8 each row has a scale of its own. */
+export function rowTable(
+  graph: GraphBuilder,
+  ids: Value,
+  options: {
+    readonly table: Float32Array;
+    readonly rows: number;
+    readonly width: number;
+    readonly compute: ComputeType;
+  },
+): Value {
+  const { table, rows, width, compute } = options;
+  const rowsOf = (tensor: ConstantTensor) => graph.node('Gather', [graph.constant(tensor), ids]);
+  if (compute === 'float32') return rowsOf(float32(table, [rows, width]));
+  const values = new Int8Array(table.length);
+  const scales = new Float32Array(rows);
+  for (let row = 0; row < rows; row += 1) {
+    const scale = absoluteMaximum(table.subarray(row * width, (row + 1) * width)) / 127 || 1;
+    scales[row] = scale;
+    for (let index = row * width; index < (row + 1) * width; index += 1)
+      values[index] = Math.round(table[index]! / scale);
+  }
+  const bytes = rowsOf({ type: 'int8', dims: [rows, width], data: values });
+  const floats = graph.node('Cast', [bytes], { attributes: { to: ONNX_TYPE.float32 } });
+  return graph.node('Mul', [floats, rowsOf(float32(scales, [rows, 1]))]);
 }
 
 /** Weight [in × out] int8 and one scale per output channel, absmax / 127. */

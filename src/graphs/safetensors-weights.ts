@@ -17,9 +17,9 @@ interface SafetensorsEntry extends TensorEntry {
   readonly file: PositionedFile;
 }
 
-/** Opens `model.safetensors`, or the shards of its index, in `directory`. Throws `unsupported_model`. */
-export function openSafetensorsWeights(directory: string): Weights {
-  const files = shardPaths(directory).map((path) => new PositionedFile(path));
+/** Opens `<stem>.safetensors`, or the shards of its index, in `directory`. Throws `unsupported_model`. */
+export function openSafetensorsWeights(directory: string, stem = 'model'): Weights {
+  const files = shardPaths(directory, stem).map((path) => new PositionedFile(path));
   const entries = new Map<string, SafetensorsEntry>();
   try {
     for (const file of files) for (const [name, entry] of readHeader(file)) entries.set(name, entry);
@@ -42,9 +42,9 @@ export function openSafetensorsWeights(directory: string): Weights {
   };
 }
 
-function shardPaths(directory: string): string[] {
-  const index = join(directory, 'model.safetensors.index.json');
-  if (!existsSync(index)) return [join(directory, 'model.safetensors')];
+function shardPaths(directory: string, stem: string): string[] {
+  const index = join(directory, `${stem}.safetensors.index.json`);
+  if (!existsSync(index)) return [join(directory, `${stem}.safetensors`)];
   const parsed = JSON.parse(readFileSync(index, 'utf8')) as { weight_map?: Record<string, string> };
   const names = new Set(Object.values(parsed.weight_map ?? {}));
   for (const name of names) {

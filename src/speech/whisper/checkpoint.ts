@@ -8,6 +8,7 @@ import { AppError } from '../../base/errors.ts';
 import { openCtranslate2Weights } from '../../graphs/ctranslate2-weights.ts';
 import type { Linear } from '../../graphs/layers.ts';
 import { openSafetensorsWeights } from '../../graphs/safetensors-weights.ts';
+import type { Attention, FeedForward, Norm } from '../../graphs/transformer.ts';
 import type { Weights } from '../../graphs/weight-file.ts';
 
 export interface WhisperSizes {
@@ -26,23 +27,6 @@ export interface WhisperSizes {
 }
 
 export type Side = 'encoder' | 'decoder';
-
-export interface Norm {
-  readonly gain: Float32Array;
-  readonly offset: Float32Array;
-}
-
-export interface Attention {
-  readonly query: Linear;
-  readonly key: Linear;
-  readonly value: Linear;
-  readonly output: Linear;
-}
-
-export interface FeedForward {
-  readonly expand: Linear;
-  readonly contract: Linear;
-}
 
 /** A 1-D convolution of kernel 3: weight [out × in × 3], bias [out]. */
 export interface Convolution {

@@ -35,9 +35,9 @@ import {
   withoutBias,
 } from '../../graphs/layers.ts';
 import { float32, int64 } from '../../graphs/tensor.ts';
-import { type Attention, HEAD_SIZE, type WhisperCheckpoint } from './checkpoint.ts';
+import { type Attention, addAndNorm, attentionBias, layerNorm } from '../../graphs/transformer.ts';
+import { HEAD_SIZE, type WhisperCheckpoint } from './checkpoint.ts';
 import { type Attended, attendAudio } from './cross-attention.ts';
-import { addAndNorm, attentionBias, layerNorm } from './encoder-graph.ts';
 
 export interface DecoderTokens {
   readonly endOfText: number;
