@@ -3,6 +3,7 @@
  * of every model process, these tables take 2.
  */
 import { readFileSync } from 'node:fs';
+import { BYTE_CHARACTERS } from '../../base/byte-level.ts';
 import { AppError } from '../../base/errors.ts';
 
 export interface Vocabulary {
@@ -80,18 +81,9 @@ function readModel(path: string): BpeModel {
   return model as BpeModel;
 }
 
-/** GPT-2's table: printable Latin-1 bytes stand for themselves, the others for characters from U+0100 on. */
-const CHARACTER_TO_BYTE: ReadonlyMap<string, number> = byteTable();
-
-function byteTable(): Map<string, number> {
-  let next = 0x100;
-  const table = new Map<string, number>();
-  for (let byte = 0; byte < 256; byte += 1) {
-    const isPrintable = (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte <= 0xac) || byte >= 0xae;
-    table.set(String.fromCodePoint(isPrintable ? byte : next++), byte);
-  }
-  return table;
-}
+const CHARACTER_TO_BYTE: ReadonlyMap<string, number> = new Map(
+  BYTE_CHARACTERS.map((character, byte) => [character, byte]),
+);
 
 function bytesOf(token: string): Uint8Array {
   return Uint8Array.from(Array.from(token), (character) => CHARACTER_TO_BYTE.get(character) ?? 0x3f);

@@ -36,7 +36,7 @@ const OPENAI_STD: Channels = [0.26862954, 0.26130258, 0.27577711];
 
 /** For a CLIP model without a file about it; `imageSize` is that of its vision configuration. */
 export function clipPreprocessing(imageSize: number): Preprocessing {
-  return Object.freeze({
+  return Object.freeze<Preprocessing>({
     resize: { shortestEdge: imageSize },
     crop: { width: imageSize, height: imageSize, centre: 'floor' },
     resample: 'bicubic',
@@ -55,9 +55,9 @@ export function readPreprocessing(json: unknown): Preprocessing {
   const isSiglip = config.image_processor_type?.startsWith('Siglip') ?? false;
   const { resize, crop } = isSiglip ? siglipSizes(config) : clipSizes(config);
   const isNormalised = config.do_normalize ?? true;
-  return Object.freeze({
+  return Object.freeze<Preprocessing>({
     resize,
-    crop: Object.freeze({ ...crop, centre: 'floor' }),
+    crop: Object.freeze<Crop>({ ...crop, centre: 'floor' }),
     resample: config.resample === 2 ? 'bilinear' : 'bicubic',
     mean: isNormalised ? (config.image_mean ?? (isSiglip ? [0.5, 0.5, 0.5] : OPENAI_MEAN)) : [0, 0, 0],
     std: isNormalised ? (config.image_std ?? (isSiglip ? [0.5, 0.5, 0.5] : OPENAI_STD)) : [1, 1, 1],
@@ -161,9 +161,9 @@ function readOpenClip(json: object): Preprocessing {
   if (!isSquashed && height !== width) {
     throw refuse('preprocess_cfg.size: only squares can be cut from a picture of the same shortest edge');
   }
-  return Object.freeze({
+  return Object.freeze<Preprocessing>({
     resize: isSquashed ? { width, height } : { shortestEdge: width },
-    crop: Object.freeze({ width, height, centre: 'even' }),
+    crop: Object.freeze<Crop>({ width, height, centre: 'even' }),
     resample: config.interpolation ?? 'bicubic',
     mean: config.mean ?? OPENAI_MEAN,
     std: config.std ?? OPENAI_STD,

@@ -1,0 +1,74 @@
+/** The decoders of libvips behind sharp, set for bytes of strangers. */
+import sharp, { type SharpOptions } from 'sharp';
+import type { PictureFormat } from './picture-format.ts';
+
+export interface PictureHeader {
+  /** As stored, before EXIF turns the picture. */
+  readonly width: number;
+  readonly height: number;
+  readonly frames: number;
+  /** libvips' name of a sample's type, such as `uchar`. */
+  readonly depth: string;
+  /** libvips' name of the colour space. */
+  readonly space: string;
+}
+
+export interface DecodeRules {
+  readonly maxPixels: number;
+  readonly timeoutSeconds: number;
+  /** The four inks in place of red, green and blue. */
+  readonly isCmyk: boolean;
+}
+
+export interface Samples {
+  readonly width: number;
+  readonly height: number;
+  readonly channels: number;
+  /** [height × width × channels] */
+  readonly data: Uint8Array;
+}
+
+/** From the header alone; nothing is decoded. Throws what libvips says. */
+export async function readHeader(bytes: Uint8Array): Promise<PictureHeader> {
+  // The caller's limit of pixels has a message of its own.
+  const { width, height, pages, depth, space } = await sharp(bytes, {
+    ...STRICT,
+    limitInputPixels: false,
+  }).metadata();
+  return { width, height, frames: pages ?? 1, depth, space };
+}
+
+/** The first frame, turned as EXIF says, 8 bits a sample, without alpha. Throws what libvips says. */
+export async function decodeSamples(bytes: Uint8Array, rules: DecodeRules): Promise<Samples> {
+  const input = sharp(bytes, { ...STRICT, limitInputPixels: rules.maxPixels, autoOrient: true });
+  // Without a pipeline in CMYK, a profile of libvips' own would turn inks into light.
+  const coloured = rules.isCmyk
+    ? input.pipelineColourspace('cmyk').toColourspace('cmyk')
+    : input.removeAlpha().toColourspace('srgb');
+  const timed = coloured.timeout({ seconds: rules.timeoutSeconds });
+  const { data, info } = await timed.raw({ depth: 'uchar' }).toBuffer({ resolveWithObject: true });
+  return { width: info.width, height: info.height, channels: info.channels, data };
+}
+
+const LOADERS: Readonly<Record<PictureFormat, string>> = {
+  jpeg: 'VipsForeignLoadJpegBuffer',
+  png: 'VipsForeignLoadPngBuffer',
+  webp: 'VipsForeignLoadWebpBuffer',
+  gif: 'VipsForeignLoadNsgifBuffer',
+  avif: 'VipsForeignLoadHeifBuffer',
+  tiff: 'VipsForeignLoadTiffBuffer',
+};
+
+/**
+ * For a thread that does nothing else: a second fence behind `identifyPicture`, one thread for each picture, and no memory kept between
+ * two. All of it holds for the whole process.
+ */
+export function restrictLibvips(): void {
+  sharp.block({ operation: ['VipsForeignLoad'] });
+  sharp.unblock({ operation: Object.values(LOADERS) });
+  sharp.cache(false);
+  sharp.concurrency(1);
+}
+
+/** A warning means damage: pixels that the decoder had to invent. Profiles are not applied, as Pillow does not either. */
+const STRICT: SharpOptions = { failOn: 'warning', ignoreIcc: true, unlimited: false };

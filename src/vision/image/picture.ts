@@ -1,0 +1,104 @@
+/** Bytes of a stranger to pixels, the same that Pillow's `exif_transpose` and `convert("RGB")` give, but for 16-bit grey. */
+import { throwIfAborted } from '../../base/abort.ts';
+import { AppError } from '../../base/errors.ts';
+import { cmykToRgb } from './cmyk.ts';
+import { decodeSamples, type PictureHeader, readHeader, restrictLibvips, type Samples } from './libvips.ts';
+import { identifyPicture, READ_FORMATS } from './picture-format.ts';
+
+export interface Picture {
+  readonly width: number;
+  readonly height: number;
+  /** RGB, [height × width × 3] */
+  readonly data: Uint8Array;
+}
+
+export interface PictureLimits {
+  readonly maxPixels: number;
+  readonly maxFrames: number;
+  readonly decodeTimeoutSeconds: number;
+}
+
+/** 100 megapixels are 300 MB decoded. */
+export const DEFAULT_LIMITS: PictureLimits = { maxPixels: 100e6, maxFrames: 1000, decodeTimeoutSeconds: 20 };
+
+/**
+ * The first frame of a picture. Alpha is dropped and the colour under it kept; profiles are not applied.
+ *
+ * Throws `unsupported_image`, `image_too_large`, `timeout` or `cancelled`.
+ */
+export async function decodePicture(
+  bytes: Uint8Array,
+  limits: PictureLimits,
+  signal?: AbortSignal,
+): Promise<Picture> {
+  throwIfAborted(signal);
+  identifyPicture(bytes);
+  restrictLibvips();
+  const header = await readHeader(bytes).catch(refuseDamage);
+  requireLimits(header, limits);
+  requireKnownSamples(header);
+  throwIfAborted(signal);
+  const rules = {
+    maxPixels: limits.maxPixels,
+    timeoutSeconds: limits.decodeTimeoutSeconds,
+    isCmyk: header.space === 'cmyk',
+  };
+  const samples = await decodeSamples(bytes, rules).catch(refuseDamage);
+  throwIfAborted(signal);
+  return toPicture(samples, rules.isCmyk);
+}
+
+function requireLimits({ width, height, frames }: PictureHeader, limits: PictureLimits): void {
+  if (width * height > limits.maxPixels) {
+    throw new AppError(
+      'image_too_large',
+      `The picture has ${width} x ${height} pixels; at most ${limits.maxPixels} are read. Scale it down.`,
+    );
+  }
+  if (frames > limits.maxFrames) {
+    throw new AppError(
+      'image_too_large',
+      `The picture has ${frames} frames; at most ${limits.maxFrames} are read, and only the first is looked at. Send that alone.`,
+    );
+  }
+}
+
+const KNOWN_DEPTHS = ['uchar', 'ushort'];
+const KNOWN_SPACES = ['srgb', 'rgb', 'rgb16', 'b-w', 'grey16', 'cmyk'];
+
+/** Numbers of 32 bits or colours of a laboratory have no one right picture. */
+function requireKnownSamples({ depth, space }: PictureHeader): void {
+  if (KNOWN_DEPTHS.includes(depth) && KNOWN_SPACES.includes(space)) return;
+  throw unsupported(
+    `The picture has samples of the type ${depth} in the colour space ${space}; 8 or 16 bits of grey, RGB or CMYK are read`,
+  );
+}
+
+function toPicture({ width, height, channels, data }: Samples, isCmyk: boolean): Picture {
+  if (isCmyk) return { width, height, data: cmykToRgb(data, channels) };
+  if (channels !== 3) throw new Error(`libvips gave ${channels} channels where 3 were asked for.`);
+  return { width, height, data };
+}
+
+function refuseDamage(thrown: unknown): never {
+  const said = thrown instanceof Error ? thrown.message : String(thrown);
+  if (/timeout:/.test(said)) {
+    throw new AppError('timeout', 'Decoding the picture took too long. Send a smaller one.', {
+      cause: thrown,
+    });
+  }
+  if (/exceeds pixel limit/.test(said)) {
+    throw new AppError('image_too_large', 'The picture has more pixels than are read. Scale it down.', {
+      cause: thrown,
+    });
+  }
+  throw unsupported(`The picture is damaged or incomplete (${said.trim().split('\n')[0]})`, thrown);
+}
+
+function unsupported(what: string, cause?: unknown): AppError {
+  return new AppError(
+    'unsupported_image',
+    `${what}. Check that it opens elsewhere, or save it again as ${READ_FORMATS}.`,
+    { cause },
+  );
+}
