@@ -1,13 +1,13 @@
 /** Turns a CLIP checkpoint into what a model process loads: a graph for each encoder, and what else must be known of the model. */
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { GraphBuilder } from '../../graphs/graph-builder.ts';
 import type { ComputeType } from '../../graphs/layers.ts';
-import { clipPreprocessing, type Preprocessing, readPreprocessing } from '../image/preprocessing.ts';
-import type { ClipDescription } from './description.ts';
+import type { ConvertedClip } from './description.ts';
+import { describeExported, isExported } from './exported.ts';
 import { buildImageEncoder } from './image-graph.ts';
-import { isOpenClip, OPENCLIP_CONFIG, openClipCheckpoint } from './open-checkpoint.ts';
+import { openClipCheckpoint, preprocessingOf } from './open-checkpoint.ts';
 import { buildTextEncoder } from './text-graph.ts';
 
 /** Part of the key under which conversions are cached: raise it with every change to what is written. */
@@ -17,16 +17,23 @@ export const IMAGE_FILE = 'image.onnx';
 export const TEXT_FILE = 'text.onnx';
 const DESCRIPTION_FILE = 'clip.json';
 
-export interface ConvertedClip extends ClipDescription {
-  readonly preprocessing: Preprocessing;
-}
-
 export function readConvertedClip(directory: string): ConvertedClip {
   return JSON.parse(readFileSync(join(directory, DESCRIPTION_FILE), 'utf8')) as ConvertedClip;
 }
 
 /** Writes what is made of the checkpoint in `source` into the directory `target`. Throws `unsupported_model`. */
 export async function convertClip(source: string, target: string, compute: ComputeType): Promise<void> {
+  const described = isExported(source)
+    ? describeExported(source, compute)
+    : await convertCheckpoint(source, target, compute);
+  await writeFile(join(target, DESCRIPTION_FILE), JSON.stringify(described));
+}
+
+async function convertCheckpoint(
+  source: string,
+  target: string,
+  compute: ComputeType,
+): Promise<ConvertedClip> {
   const checkpoint = openClipCheckpoint(source);
   try {
     const { image, text, logitScale, logitBias } = checkpoint;
@@ -40,7 +47,7 @@ export async function convertClip(source: string, target: string, compute: Compu
     buildTextEncoder(textGraph, { tower: text, compute });
     await textGraph.write(join(target, TEXT_FILE));
 
-    const description: ConvertedClip = {
+    return {
       dimension,
       logitScale,
       ...(logitBias === undefined ? {} : { logitBias }),
@@ -48,15 +55,7 @@ export async function convertClip(source: string, target: string, compute: Compu
       isPadded: !text.isCausal,
       preprocessing,
     };
-    await writeFile(join(target, DESCRIPTION_FILE), JSON.stringify(description));
   } finally {
     checkpoint.close();
   }
-}
-
-/** What the model's own file says; without one, what CLIP's pictures have always had. */
-export function preprocessingOf(source: string, imageSize: number): Preprocessing {
-  const path = join(source, isOpenClip(source) ? OPENCLIP_CONFIG : 'preprocessor_config.json');
-  if (!existsSync(path)) return clipPreprocessing(imageSize);
-  return readPreprocessing(JSON.parse(readFileSync(path, 'utf8')));
 }

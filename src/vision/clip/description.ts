@@ -1,3 +1,5 @@
+import type { Preprocessing } from '../image/preprocessing.ts';
+
 /** What must be known of a CLIP model beside its graphs. */
 export interface ClipDescription {
   /** Length of an embedding. */
@@ -10,4 +12,10 @@ export interface ClipDescription {
   readonly contextLength: number;
   /** Texts are filled up to that length, and the last place stands for them: SigLIP's. */
   readonly isPadded: boolean;
+}
+
+export interface ConvertedClip extends ClipDescription {
+  readonly preprocessing: Preprocessing;
+  /** Files of the model itself that are run as they are. */
+  readonly exported?: { readonly imageGraph: string; readonly textGraph: string };
 }

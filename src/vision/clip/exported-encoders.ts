@@ -2,10 +2,11 @@
  * Encoders that were exported to ONNX in the layout of transformers.js: `vision_model.onnx` from `pixel_values` (float32
  * [batch × 3 × height × width]) to `image_embeds`, `text_model.onnx` from `input_ids` to `text_embeds`. SigLIP's give `pooler_output`.
  */
-import { AppError } from '../../base/errors.ts';
+
 import { type OnnxSession, type OnnxTensor, openOnnxSession } from '../../backends/onnx.ts';
+import { AppError } from '../../base/errors.ts';
 import type { Preprocessing } from '../image/preprocessing.ts';
-import { type ClipEncoders, alignTexts } from './encoders.ts';
+import { alignTexts, type ClipEncoders } from './encoders.ts';
 import type { EncodedText } from './tokenizer.ts';
 
 export interface ExportedStart {
@@ -52,7 +53,10 @@ function requireName(names: readonly string[], wanted: readonly string[], graph:
 }
 
 /** Colours apart, (x / 255 - mean) / std. */
-function normalise(pictures: readonly Uint8Array[], { mean, std }: Pick<Preprocessing, 'mean' | 'std'>): Float32Array {
+function normalise(
+  pictures: readonly Uint8Array[],
+  { mean, std }: Pick<Preprocessing, 'mean' | 'std'>,
+): Float32Array {
   const area = pictures[0]!.length / 3;
   const values = new Float32Array(pictures.length * area * 3);
   pictures.forEach((picture, index) => {
@@ -71,7 +75,9 @@ function textFeeds(texts: readonly EncodedText[], session: OnnxSession): Record<
   const { ids, length } = alignTexts(texts);
   const dims = [texts.length, length];
   if (!session.inputs.includes('attention_mask')) return { input_ids: { data: ids, dims } };
-  const mask = BigInt64Array.from(ids, (_, index) => (index % length <= texts[Math.floor(index / length)]!.end ? 1n : 0n));
+  const mask = BigInt64Array.from(ids, (_, index) =>
+    index % length <= texts[Math.floor(index / length)]!.end ? 1n : 0n,
+  );
   return { input_ids: { data: ids, dims }, attention_mask: { data: mask, dims } };
 }
 
