@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Logger } from './base/logger.ts';
 import { type Environment, proxySettings } from './config/environment.ts';
 import type { Config } from './config/schema.ts';
-import { convertInProcess } from './convert.ts';
+import { type ConversionOptions, convertInProcess } from './convert.ts';
 import { createEngine, type Engine } from './engine/engine.ts';
 import type { AnswerSource } from './language/answer-source.ts';
 import { createLanguageService } from './language/create-service.ts';
@@ -17,9 +17,13 @@ import {
   createSpeechService,
   type PreparingSpeechService,
   type SpeechDefaults,
-  type SpeechParts,
 } from './speech/create-service.ts';
 import { openStore, type Store } from './store/store.ts';
+import {
+  createVisionService,
+  type PreparingVisionService,
+  type VisionDefaults,
+} from './vision/create-service.ts';
 
 export interface App {
   readonly config: Config;
@@ -27,6 +31,7 @@ export interface App {
   readonly engine: Engine;
   readonly speech: PreparingSpeechService;
   readonly language: LanguageService;
+  readonly vision: PreparingVisionService;
   /** Ends model processes and downloads; what still runs is rejected after `timeoutMs`. */
   close(options: { readonly timeoutMs: number }): Promise<void>;
 }
@@ -59,8 +64,9 @@ export function createApp({ config, env, logger }: AppOptions): App {
     keepAliveDefaultSeconds: config.models.keepAlive,
     logger,
     env: { ...RETURNED_MEMORY, ...ONE_POOL_THREAD, ...childEnvironment(env) },
+    envByKind: { clip: decodingThreads(config) },
   });
-  const convert: SpeechParts['convert'] = (source, target, work) =>
+  const convert = (source: string, target: string, work: Omit<ConversionOptions, 'env'>) =>
     convertInProcess(source, target, { ...work, env: childEnvironment(env) });
   const speech = createSpeechService({
     store,
@@ -68,6 +74,7 @@ export function createApp({ config, env, logger }: AppOptions): App {
     defaults: speechDefaults(config),
     convert,
   });
+  const vision = createVisionService({ store, engine, defaults: visionDefaults(config), convert });
   const compiler = createSchemaCompiler({ timeoutMs: SCHEMA_TIMEOUT_MS });
   const source = answerSource(config, { store, engine });
   const language = createLanguageService({ engine, source, compiler });
@@ -77,6 +84,7 @@ export function createApp({ config, env, logger }: AppOptions): App {
     engine,
     speech,
     language,
+    vision,
     async close({ timeoutMs }) {
       await engine.close({ timeoutMs });
       await compiler.close();
@@ -96,6 +104,11 @@ const RETURNED_MEMORY: Environment = { MALLOC_MMAP_THRESHOLD_: '131072', MALLOC_
  * core again and again, and two threads are slower than one (docs/benchmarks.md).
  */
 const ONE_POOL_THREAD: Environment = { UV_THREADPOOL_SIZE: '1' };
+
+/** Pictures are decoded in threads of that pool, one for each core. */
+function decodingThreads({ models }: Config): Environment {
+  return { UV_THREADPOOL_SIZE: String(models.threads) };
+}
 
 /** Compiling a schema, or checking a value; what takes longer is made to. */
 const SCHEMA_TIMEOUT_MS = 1500;
@@ -167,6 +180,24 @@ function speechDefaults({ home, models, speech, chunkformer, audio, offline }: C
       batchSize: speech.batchSize,
       maxDurationSeconds: audio.maxDurationSeconds,
     },
+    keepAliveSeconds: ({ name, base }) =>
+      models.keepAliveByModel[name] ?? models.keepAliveByModel[base] ?? models.keepAlive,
+  };
+}
+
+function visionDefaults({ models, vision, offline }: Config): VisionDefaults {
+  return {
+    model: models.vision,
+    computeType: models.computeType,
+    autoPull: models.autoPull && !offline,
+    threads: models.threads,
+    limits: {
+      maxPixels: vision.maxImagePixels,
+      maxFrames: vision.maxImageFrames,
+      decodeTimeoutSeconds: vision.decodeTimeoutSeconds,
+    },
+    textCacheEntries: vision.textCacheEntries,
+    logitScale: vision.logitScale ?? undefined,
     keepAliveSeconds: ({ name, base }) =>
       models.keepAliveByModel[name] ?? models.keepAliveByModel[base] ?? models.keepAlive,
   };

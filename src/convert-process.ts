@@ -7,17 +7,18 @@ import { toWireError } from './base/errors.ts';
 import type { ComputeType } from './graphs/layers.ts';
 import { convertChunkFormer } from './speech/chunkformer/convert.ts';
 import { convertWhisper } from './speech/whisper/convert.ts';
-import type { SpeechKind } from './store/catalogue-entry.ts';
+import type { ConvertedKind } from './store/catalogue-entry.ts';
+import { convertClip } from './vision/clip/convert.ts';
 
 /** Each writes what its kind of model is loaded from. */
 const CONVERTERS: Readonly<
-  Record<SpeechKind, (source: string, target: string, compute: ComputeType) => Promise<void>>
-> = { whisper: convertWhisper, chunkformer: convertChunkFormer };
+  Record<ConvertedKind, (source: string, target: string, compute: ComputeType) => Promise<void>>
+> = { whisper: convertWhisper, chunkformer: convertChunkFormer, clip: convertClip };
 
 const [kind, source, target, computeType] = process.argv.slice(2);
 process.on('disconnect', () => process.exit(1));
 
-CONVERTERS[kind as SpeechKind](source!, target!, computeType as ComputeType).then(
+CONVERTERS[kind as ConvertedKind](source!, target!, computeType as ComputeType).then(
   () => end({}),
   (thrown: unknown) => end({ error: toWireError(thrown) }),
 );

@@ -5,11 +5,18 @@ import { abortError, throwIfAborted } from './base/abort.ts';
 import { AppError, fromWireError, type WireError } from './base/errors.ts';
 import type { Environment } from './config/environment.ts';
 
+export interface ConversionOptions {
+  readonly kind: string;
+  readonly computeType: string;
+  readonly signal: AbortSignal | undefined;
+  readonly env: Environment;
+}
+
 /** Throws `unsupported_model`, `disk_full`, `model_failed` when the process dies, and the signal's error. */
 export async function convertInProcess(
   source: string,
   target: string,
-  options: { kind: string; computeType: string; signal: AbortSignal | undefined; env: Environment },
+  options: ConversionOptions,
 ): Promise<void> {
   const { kind, computeType, signal, env } = options;
   throwIfAborted(signal);

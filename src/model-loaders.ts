@@ -3,6 +3,7 @@ import type { ModelLoaders } from './engine/model-process-loop.ts';
 /** Which task's loader reads which kind of model; each is imported only in the process that needs it. */
 export const modelLoaders: ModelLoaders = {
   chunkformer: () => import('./speech/chunkformer/model.ts'),
+  clip: () => import('./vision/clip/model.ts'),
   llm: () => import('./language/model.ts'),
   whisper: () => import('./speech/whisper/model.ts'),
 };

@@ -72,6 +72,7 @@ export const configSchema = z.object({
       fallback: 'whisper-base-int8; profile hailo-whisper whisper-small-int8',
     }),
     language: note(z.string().min(1).default('phi-4-mini'), 'Default language model.'),
+    vision: note(z.string().min(1).default('clip-vit-b-32'), 'Default model for images.'),
     maxLoaded: note(z.int().min(1).max(64).default(2), 'Most models in memory at once.'),
     memoryBudgetBytes: note(bytes(1).default(0), 'What all loaded models together may take.', {
       fallback: '60 % of the memory of the machine or container',
@@ -184,6 +185,37 @@ export const configSchema = z.object({
     gpu: note(
       z.enum(['auto', 'off']).default('auto'),
       'auto: language models run on a GPU where one can be used.',
+    ),
+  }),
+  vision: z.object({
+    logitScale: note(
+      z.number().positive().max(10_000).nullable().default(null),
+      'What cosines are multiplied by before the softmax of a classification.',
+      { fallback: 'the model’s own, which is 100 for most' },
+    ),
+    maxRequestBytes: note(bytes(1024).default(64 * MIB), 'Largest JSON body with images.'),
+    maxImageBytes: note(bytes(1).default(20 * MIB), 'Largest image file.'),
+    maxImagePixels: note(
+      z
+        .int()
+        .min(1)
+        .max(2 ** 31)
+        .default(100_000_000),
+      'Most pixels of an image, told by its header before it is decoded; each takes 3 bytes then.',
+    ),
+    maxImageFrames: note(
+      z.int().min(1).max(1_000_000).default(1000),
+      'Most frames of an animation, of which the first is looked at.',
+    ),
+    decodeTimeoutSeconds: note(seconds(1).default(20), 'Longest decoding of one image.'),
+    maxImages: note(z.int().min(1).max(10_000).default(64), 'Most images of one request.'),
+    maxTexts: note(
+      z.int().min(1).max(100_000).default(1000),
+      'Most texts, or labels times templates, of one request.',
+    ),
+    textCacheEntries: note(
+      z.int().min(0).max(10_000_000).default(10_000),
+      'Texts whose embeddings a loaded model remembers, 2 KB each at 512 dimensions.',
     ),
   }),
   chunkformer: z.object({

@@ -43,6 +43,8 @@ export interface EngineOptions {
   readonly logger: Logger;
   /** The environment of the model processes, whole. */
   readonly env: Readonly<NodeJS.ProcessEnv>;
+  /** What models of a kind have over it. */
+  readonly envByKind?: Partial<Record<ModelKind, Readonly<NodeJS.ProcessEnv>>>;
   readonly execArgv?: readonly string[];
 }
 
@@ -241,11 +243,11 @@ export class Engine {
   }
 
   async #start(spec: LoadSpec, signal: AbortSignal): Promise<ModelProcessHandle> {
-    const { entry, execArgv = [], env, logger, limits } = this.#options;
+    const { entry, execArgv = [], env, envByKind = {}, logger, limits } = this.#options;
     const settings = {
       entry,
       execArgv,
-      env,
+      env: { ...env, ...envByKind[spec.kind] },
       logger,
       loadTimeoutMs: limits.loadTimeoutMs,
       abortTimeoutMs: limits.abortTimeoutMs ?? DEFAULT_ABORT_TIMEOUT_MS,

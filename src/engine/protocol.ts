@@ -24,7 +24,7 @@ export interface LoadSpec {
   readonly keepAliveSeconds?: number;
 }
 
-export const MODEL_KINDS = ['whisper', 'chunkformer', 'llm'] as const;
+export const MODEL_KINDS = ['whisper', 'chunkformer', 'clip', 'llm'] as const;
 export type ModelKind = (typeof MODEL_KINDS)[number];
 
 export type ToModelProcess =

@@ -6,12 +6,15 @@ export type ComputeType = (typeof COMPUTE_TYPES)[number];
 /** Kinds that turn speech into text. */
 export const SPEECH_KINDS = ['whisper', 'chunkformer'] as const;
 export type SpeechKind = (typeof SPEECH_KINDS)[number];
-export type CatalogueKind = SpeechKind | 'llm' | 'vad';
+/** Kinds whose weights become graphs of ours. */
+export type ConvertedKind = SpeechKind | 'clip';
+export type CatalogueKind = ConvertedKind | 'llm' | 'vad';
 
 /** What the weights of each kind can be converted to, the usual one first; none where they are used as they are. */
 export const COMPUTE_TYPES_OF: Readonly<Record<CatalogueKind, readonly ComputeType[]>> = {
   whisper: COMPUTE_TYPES,
   chunkformer: ['float32'],
+  clip: COMPUTE_TYPES,
   llm: [],
   vad: [],
 };
@@ -28,6 +31,8 @@ export interface CatalogueEntry {
   readonly hub: string | undefined;
   /** Packages of the Python package index that carry the same weights, pinned. */
   readonly packages: PackageSource | undefined;
+  /** It comes with Percept itself. */
+  readonly isBundled?: boolean;
   /** SPDX name; undefined where only the hub states it. */
   readonly licence: string | undefined;
   /** ISO 639-1 codes, or every language of Whisper. */

@@ -1,6 +1,7 @@
 /** The models that Percept knows by name, and where their weights are published. Data and lookups only. */
 import type { CatalogueEntry, ComputeType, PackageMember, PackageSource } from './catalogue-entry.ts';
 import { LANGUAGE_MODELS } from './catalogue-language.ts';
+import { VISION_MODELS } from './catalogue-vision.ts';
 
 export const VOICE_ACTIVITY = 'silero-vad';
 /** The variant of the model that hears many frames in one call. */
@@ -41,6 +42,7 @@ export const CATALOGUE: readonly CatalogueEntry[] = [
     downloadBytes: 440e6,
     companions: [],
   },
+  ...VISION_MODELS,
   ...LANGUAGE_MODELS,
   voiceActivity(),
 ];
@@ -49,6 +51,10 @@ export const CATALOGUE: readonly CatalogueEntry[] = [
 export const ALIASES: Readonly<Record<string, string>> = {
   large: 'whisper-large-v3',
   'whisper-large': 'whisper-large-v3',
+  clip: 'clip-vit-b-32',
+  'vit-b/32': 'clip-vit-b-32',
+  'vit-b/16': 'clip-vit-b-16',
+  'vit-l/14': 'clip-vit-l-14',
   turbo: 'whisper-large-v3-turbo',
   'whisper-turbo': 'whisper-large-v3-turbo',
   'openai/whisper-large': 'whisper-large-v1',

@@ -1,10 +1,11 @@
 /** What makes a set of files a model that Percept can load: which files, and whether they are what they say. */
 import { type FileHandle, open, readFile, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { AppError } from '../base/errors.ts';
 import { CATALOGUE, VOICE_ACTIVITY, VOICE_ACTIVITY_FILE } from './catalogue.ts';
 import type { CatalogueKind } from './catalogue-entry.ts';
 import { readChunkFormerConfig } from './chunkformer-config.ts';
+import { chooseClipFiles } from './clip-files.ts';
 import type { WeightFormat } from './manifest.ts';
 
 export interface CheckpointFiles {
@@ -34,8 +35,13 @@ const GGUF_VERSIONS = { first: 2, last: 3 };
 const CTRANSLATE2_VERSIONS = { first: 3, last: 6 };
 const MAX_SAFETENSORS_HEADER_BYTES = 100 * 1024 ** 2;
 
-/** Picks the files of a model by their names. Throws `unsupported_model` with the remedy; `origin` is for the message. */
-export function chooseFiles(names: readonly string[], origin: string): CheckpointFiles {
+/**
+ * Picks the files of a model by their names, and by the `model_type` of config.json where there is one. Throws `unsupported_model` with
+ * the remedy; `origin` is for the message. A name may have folders; installed, it has none (`installedName`).
+ */
+export function chooseFiles(names: readonly string[], origin: string, modelType?: string): CheckpointFiles {
+  const clip = chooseClipFiles(names, origin, modelType);
+  if (clip) return { kind: 'clip', ...clip };
   const common = names.filter((name) => SMALL_FILES.test(name) || VOCABULARY.test(name));
   const onnx = names.filter((name) => name === VOICE_ACTIVITY_FILE);
   if (onnx.length > 0) return { kind: 'vad', format: 'onnx', files: onnx, weights: onnx };
@@ -53,9 +59,26 @@ export function chooseFiles(names: readonly string[], origin: string): Checkpoin
   return { kind: 'whisper', ...found, files: [...common, ...index, ...found.weights] };
 }
 
+/** Where a file of a repository lies once it is installed. */
+export function installedName(path: string): string {
+  return basename(path);
+}
+
+/** The same files as they are installed. */
+export function asInstalled(files: CheckpointFiles): CheckpointFiles {
+  return { ...files, files: files.files.map(installedName), weights: files.weights.map(installedName) };
+}
+
+/** Of a parsed config.json. */
+export function modelTypeOf(config: unknown): string | undefined {
+  const type = (config as { model_type?: unknown } | null | undefined)?.model_type;
+  return typeof type === 'string' ? type : undefined;
+}
+
 const KIND_NAMES: Readonly<Record<CatalogueKind, string>> = {
   whisper: 'a Whisper model',
   chunkformer: 'a ChunkFormer model',
+  clip: 'a CLIP model',
   llm: 'a language model',
   vad: 'a voice activity model',
 };
@@ -161,6 +184,7 @@ function whatIsMissing(names: readonly string[]): string {
 const CHECKS: Record<WeightFormat, (handle: FileHandle, path: string) => Promise<void>> = {
   ctranslate2: checkCTranslate2,
   huggingface: checkSafetensors,
+  openclip: checkSafetensors,
   pytorch: checkPytorch,
   gguf: checkGguf,
   onnx: checkOnnx,

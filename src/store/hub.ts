@@ -5,7 +5,14 @@ import { z } from 'zod';
 import { AppError } from '../base/errors.ts';
 import { hidePassword } from '../base/url.ts';
 import type { CatalogueEntry } from './catalogue-entry.ts';
-import { type CheckpointFiles, checkWhisperConfig, chooseFiles } from './checkpoint.ts';
+import {
+  asInstalled,
+  type CheckpointFiles,
+  checkWhisperConfig,
+  chooseFiles,
+  installedName,
+  modelTypeOf,
+} from './checkpoint.ts';
 import { readChunkFormerConfig } from './chunkformer-config.ts';
 import type { Expected, RemoteFile } from './download.ts';
 import type { HttpAnswer } from './network.ts';
@@ -43,26 +50,21 @@ async function plan(endpoint: string, entry: CatalogueEntry, context: SourceCont
     `${endpoint}/api/models/${repository}/revision/main?blobs=true`,
     context,
   );
-  const files = chooseFiles(
-    revision.siblings.map((sibling) => sibling.rfilename),
-    `${repository} (hub)`,
-  );
+  const names = revision.siblings.map((sibling) => sibling.rfilename);
   const address = (name: string) => `${endpoint}/${repository}/resolve/${revision.sha}/${name}`;
+  const config = names.includes('config.json')
+    ? parse((await getText(address('config.json'), context)).text)
+    : undefined;
+  const files = chooseFiles(names, `${repository} (hub)`, modelTypeOf(config));
   // Known before gigabytes are moved.
   if (files.kind === 'chunkformer')
     readChunkFormerConfig((await getText(address('config.yaml'), context)).text, repository);
-  if (files.kind === 'whisper') {
-    checkWhisperConfig(
-      parse((await getText(address('config.json'), context)).text),
-      files.format,
-      repository,
-    );
-  }
+  if (files.kind === 'whisper') checkWhisperConfig(config, files.format, repository);
   const downloads = files.files.map((name) => remoteFile(name, address(name), { files, revision }));
   return {
     source: { type: 'hub', id: repository, revision: revision.sha, url: `${endpoint}/${repository}` },
     licence: entry.licence ?? licenceOf(revision),
-    files,
+    files: asInstalled(files),
     // Small files first: what is missing shows early.
     downloads: [...downloads].sort((a, b) => (a.expected.sizeBytes ?? 0) - (b.expected.sizeBytes ?? 0)),
     assembledBytes: 0,
@@ -96,7 +98,7 @@ function remoteFile(
   const isWeight = files.weights.includes(name);
   return {
     url,
-    name,
+    name: installedName(name),
     expected: stated,
     expectedBy: (answer) => expectedBy(answer, { stated, isWeight, url }),
   };

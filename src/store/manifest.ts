@@ -16,7 +16,7 @@ const fileSchema = z.object({
 });
 
 const sourceSchema = z.object({
-  type: z.enum(['hub', 'index', 'import']),
+  type: z.enum(['hub', 'index', 'import', 'bundled']),
   /** Repository, package names or the imported path. */
   id: z.string(),
   /** Commit of a repository or versions of packages; undefined for an import. */
@@ -27,8 +27,8 @@ const sourceSchema = z.object({
 
 const manifestSchema = z.object({
   name: z.string(),
-  kind: z.enum(['whisper', 'chunkformer', 'llm', 'vad']),
-  format: z.enum(['ctranslate2', 'huggingface', 'pytorch', 'gguf', 'onnx']),
+  kind: z.enum(['whisper', 'chunkformer', 'clip', 'llm', 'vad']),
+  format: z.enum(['ctranslate2', 'huggingface', 'openclip', 'pytorch', 'gguf', 'onnx']),
   files: z.array(fileSchema).min(1),
   source: sourceSchema,
   licence: z.string(),

@@ -83,13 +83,13 @@ function entryOf(stem: string, installed: readonly Manifest[]): CatalogueEntry |
   return stem.includes('/') && isSafeName(stem) ? otherEntry(stem) : undefined;
 }
 
-/** What is known of an import: its kind, and its parameters by the size of its weights; PyTorch's have four bytes, others two. */
+/** What is known of an import: its kind, and its parameters by the size of its weights; PyTorch's and CLIP's have four bytes, others two. */
 function entryOfManifest({ name, kind, format, licence, files }: Manifest): CatalogueEntry {
   const sizeBytes = files.reduce((sum, file) => sum + file.sizeBytes, 0);
   return otherEntry(name, {
     kind,
     licence,
-    parameters: sizeBytes / (format === 'pytorch' ? 4 : 2),
+    parameters: sizeBytes / (format === 'pytorch' || kind === 'clip' ? 4 : 2),
     downloadBytes: sizeBytes,
     companions: kind === 'whisper' ? [VOICE_ACTIVITY] : [],
   });

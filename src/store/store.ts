@@ -8,7 +8,7 @@ import { type ConversionRequest, convert, findConversion } from './conversion.ts
 import { DATASETS, type DatasetName, hasDataset, pullDataset } from './dataset.ts';
 import { hashFile, storageError } from './disk.ts';
 import { type Folders, folderName, foldersOf, sweepFolders } from './folders.ts';
-import { importModel } from './import.ts';
+import { importModel, installBundled } from './import.ts';
 import { isTemporary, removeDirectory, sweepDirectory } from './install.ts';
 import { type LockOptions, withLock } from './lock.ts';
 import { type Manifest, readManifest } from './manifest.ts';
@@ -176,6 +176,10 @@ export class Store {
     await this.#share(`model-${folderName(entry.name)}`, work, async (shared) => {
       if (await readManifest(target)) return;
       await sweepDirectory(this.#folders.models);
+      if (entry.isBundled) {
+        await installBundled(entry, target, shared.signal);
+        return;
+      }
       const downloads = join(this.#folders.downloads, folderName(entry.name));
       await pullModel(entry, target, { ...this.#remote, ...shared, logger: this.#logger, downloads });
     });

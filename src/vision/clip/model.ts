@@ -5,12 +5,13 @@ import { createBatcher } from '../batcher.ts';
 import { openImageFrontEnd } from '../image/front-end.ts';
 import type { PictureLimits } from '../image/picture.ts';
 import { cosine, type RankedLabel, rankLabels } from '../ranking.ts';
+import type { Named } from '../service.ts';
 import { readConvertedClip } from './convert.ts';
 import type { ConvertedClip } from './description.ts';
 import { type EncodersStart, startEncoders } from './encoder-thread.ts';
 import type { ClipEncoders } from './encoders.ts';
 import { averagePrompts, promptsOf } from './prompts.ts';
-import { createTextEmbedder, type Named, rowsOf, type TextEmbedder, withParam } from './text-embedder.ts';
+import { createTextEmbedder, rowsOf, type TextEmbedder, withParam } from './text-embedder.ts';
 import { openTextTokenizer } from './tokenizer.ts';
 
 /** `LoadSpec.options` of a CLIP model. */

@@ -1,5 +1,5 @@
 /** Prompt ensembles (OpenAI's CLIP, "Prompt engineering for zero-shot"): a label in several sentences stands better than in one. */
-import type { Named } from './text-embedder.ts';
+import type { Named } from '../service.ts';
 
 /** What a template puts the label in the place of. */
 export const LABEL_PLACE = '{}';

@@ -2,14 +2,9 @@
 import { throwIfAborted } from '../../base/abort.ts';
 import { AppError } from '../../base/errors.ts';
 import { createBatcher } from '../batcher.ts';
+import type { Named } from '../service.ts';
 import type { ClipEncoders } from './encoders.ts';
 import type { EncodedText, TextTokenizer } from './tokenizer.ts';
-
-/** What a client sent, and the field that it came in. */
-export interface Named<T> {
-  readonly name: string;
-  readonly value: T;
-}
 
 export interface EmbeddedText {
   /** Of length 1. */

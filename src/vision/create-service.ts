@@ -1,0 +1,255 @@
+/** The vision service over the engine and the store: a name becomes installed weights, converted graphs, a leased model, an answer. */
+import { AppError } from '../base/errors.ts';
+import type { Engine } from '../engine/engine.ts';
+import type { LoadSpec } from '../engine/protocol.ts';
+import { CATALOGUE, estimateMemoryBytes } from '../store/catalogue.ts';
+import type { ComputeType } from '../store/catalogue-entry.ts';
+import { hashOfFiles } from '../store/manifest.ts';
+import type { ResolvedName } from '../store/names.ts';
+import type { PullProgress } from '../store/pull.ts';
+import type { InstalledModel, Store } from '../store/store.ts';
+import { CONVERTER_VERSION } from './clip/convert.ts';
+import type {
+  Classified,
+  ClassifyInput,
+  ClipLoadOptions,
+  EmbeddedImages,
+  EmbeddedTextList,
+} from './clip/model.ts';
+import { LABEL_PLACE } from './clip/prompts.ts';
+import type { PictureLimits } from './image/picture.ts';
+import type {
+  Classification,
+  ClassifyRequest,
+  Embeddings,
+  EmbedImagesRequest,
+  EmbedTextsRequest,
+  VisionModel,
+  VisionRequest,
+  VisionService,
+} from './service.ts';
+
+export interface VisionDefaults {
+  /** What no name stands for. */
+  readonly model: string;
+  readonly computeType: ComputeType;
+  /** Install a model of the catalogue at its first request. */
+  readonly autoPull: boolean;
+  readonly threads: number;
+  readonly limits: PictureLimits;
+  readonly textCacheEntries: number;
+  /** In place of the models' own. */
+  readonly logitScale: number | undefined;
+  keepAliveSeconds(name: ResolvedName): number;
+}
+
+export interface VisionParts {
+  readonly engine: Engine;
+  readonly store: Store;
+  readonly defaults: VisionDefaults;
+  /** Writes the graphs of the checkpoint in `source` into `target`, away from this process. */
+  convert(
+    source: string,
+    target: string,
+    options: { kind: 'clip'; computeType: ComputeType; signal: AbortSignal | undefined },
+  ): Promise<void>;
+}
+
+export interface PrepareOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((progress: PullProgress) => void) | undefined;
+  /** Called once before the graphs are made, which takes seconds. */
+  readonly onConvert?: (() => void) | undefined;
+}
+
+export interface PreparingVisionService extends VisionService {
+  /** Installs and converts a model, so that its next request only loads it. Gives its full name. */
+  prepare(name: string | undefined, options?: PrepareOptions): Promise<string>;
+  /** Loads a model, so that its next request only runs. */
+  warm(name: string | undefined, signal: AbortSignal): Promise<void>;
+}
+
+const CAPABILITIES = ['classify', 'embed_image', 'embed_text'];
+
+export function createVisionService(parts: VisionParts): PreparingVisionService {
+  const { engine, store, defaults } = parts;
+
+  async function resolve(name: string | undefined): Promise<ResolvedName> {
+    const wanted = name ?? defaults.model;
+    const { computeType } = defaults;
+    const resolved = await store.resolve(wanted, {
+      defaultModel: defaults.model,
+      computeType,
+      kinds: ['clip'],
+    });
+    if (resolved.entry.kind === 'clip' || !isKnown(resolved)) return resolved;
+    throw notVision(resolved);
+  }
+
+  async function loadSpec(asked: ResolvedName, options: PrepareOptions): Promise<LoadSpec> {
+    const installed = (await store.find(asked.base)) ?? (await store.pull(asked.base, options));
+    const { kind, files } = installed.manifest;
+    if (kind !== 'clip') throw notVision(asked);
+    // What a repository of the hub holds is known now.
+    const { name, base, computeType, entry } = await resolve(asked.name);
+    const { signal } = options;
+    const graphs = await store.conversion({
+      model: base,
+      variant: computeType,
+      // Not only of the weights: what pictures are made to is part of the graphs.
+      key: `v${CONVERTER_VERSION}-${hashOfFiles(files).slice(0, 16)}`,
+      signal,
+      build: (directory) => {
+        options.onConvert?.();
+        return parts.convert(installed.directory, directory, { kind, computeType, signal });
+      },
+    });
+    const { threads, limits, textCacheEntries } = defaults;
+    return {
+      model: name,
+      kind,
+      directory: installed.directory,
+      options: { graphs, threads, limits, textCacheEntries } satisfies ClipLoadOptions,
+      memoryBytes: estimateMemoryBytes(entry, computeType),
+    };
+  }
+
+  /** A request may install what the catalogue knows, and nothing else: a client must not choose what a server downloads. */
+  async function requireInstallable(resolved: ResolvedName): Promise<void> {
+    if (!defaults.autoPull || !isKnown(resolved)) await store.require(resolved.base);
+  }
+
+  interface Called<Output> {
+    readonly output: Output;
+    readonly model: string;
+    readonly seconds: number;
+  }
+
+  async function call<Output>(
+    { model, keepAliveSeconds }: VisionRequest,
+    { method, input }: { readonly method: string; readonly input: unknown },
+    signal: AbortSignal,
+  ): Promise<Called<Output>> {
+    const resolved = await resolve(model);
+    await requireInstallable(resolved);
+    const spec = await loadSpec(resolved, { signal });
+    const lease = { signal, keepAliveSeconds: keepAliveSeconds ?? defaults.keepAliveSeconds(resolved) };
+    return engine.use(spec, lease, async (loaded) => {
+      const begun = performance.now();
+      const output = (await loaded.call(method, input, { signal })) as Output;
+      return { output, model: resolved.name, seconds: (performance.now() - begun) / 1000 };
+    });
+  }
+
+  async function classify(request: ClassifyRequest, signal: AbortSignal): Promise<Classification> {
+    checkClassify(request);
+    const { images, labels, templates } = request;
+    const input: ClassifyInput = {
+      images,
+      labels,
+      templates,
+      topK: request.topK ?? labels.length,
+      threshold: request.threshold ?? 0,
+      logitScale: request.logitScale ?? defaults.logitScale,
+    };
+    const { output, ...called } = await call<Classified>(request, { method: 'classify', input }, signal);
+    return { ...called, rankings: output.rankings, images: images.length, texts: output.texts };
+  }
+
+  async function embedImages(request: EmbedImagesRequest, signal: AbortSignal): Promise<Embeddings> {
+    const { images } = request;
+    requireSome('images', images);
+    const method = { method: 'embedImages', input: images };
+    const { output, ...called } = await call<EmbeddedImages>(request, method, signal);
+    const { embeddings } = output;
+    const texts = { hits: 0, misses: 0 };
+    return {
+      ...called,
+      embeddings,
+      dimension: embeddings[0]!.length,
+      tokens: 0,
+      images: images.length,
+      texts,
+    };
+  }
+
+  async function embedTexts(request: EmbedTextsRequest, signal: AbortSignal): Promise<Embeddings> {
+    requireSome('texts', request.texts);
+    const method = { method: 'embedTexts', input: request.texts };
+    const { output, ...called } = await call<EmbeddedTextList>(request, method, signal);
+    const { embeddings, tokens, texts } = output;
+    return { ...called, embeddings, dimension: embeddings[0]!.length, tokens, images: 0, texts };
+  }
+
+  async function models(): Promise<VisionModel[]> {
+    const installed = (await store.list()).filter(({ manifest }) => manifest.kind === 'clip');
+    const names = new Set(installed.map(({ manifest }) => manifest.name));
+    if (defaults.autoPull) for (const { kind, name } of CATALOGUE) if (kind === 'clip') names.add(name);
+    return Promise.all([...names].map(async (name) => describe(await resolve(name), installed)));
+  }
+
+  return {
+    admit: () => engine.admit(),
+    classify,
+    embedImages,
+    embedTexts,
+    models,
+    async model(name) {
+      const resolved = await resolve(name);
+      await requireInstallable(resolved);
+      return describe(resolved, await store.list());
+    },
+    async prepare(name, options = {}) {
+      return (await loadSpec(await resolve(name), options)).model;
+    },
+    async warm(name, signal) {
+      const resolved = await resolve(name);
+      const spec = await loadSpec(resolved, { signal });
+      const keepAliveSeconds = defaults.keepAliveSeconds(resolved);
+      await engine.use(spec, { signal, keepAliveSeconds }, async () => {});
+    },
+  };
+}
+
+function isKnown({ base }: ResolvedName): boolean {
+  return CATALOGUE.some((entry) => entry.name === base);
+}
+
+function notVision({ name }: ResolvedName): AppError {
+  return new AppError('model_not_found', `${name} is not a model that sees.`, { param: 'model' });
+}
+
+function describe(resolved: ResolvedName, installed: readonly InstalledModel[]): VisionModel {
+  const { name, base, computeType, entry } = resolved;
+  const manifest = installed.find((model) => model.manifest.name === base)?.manifest;
+  return {
+    name,
+    description: `Images and texts in one space, ${base} at ${computeType}`,
+    computeType,
+    capabilities: CAPABILITIES,
+    memoryBytes: estimateMemoryBytes(entry, computeType),
+    ownedBy: entry.hub?.split('/')[0] ?? 'local',
+    installedAt: manifest === undefined ? undefined : new Date(manifest.installedAt),
+  };
+}
+
+function checkClassify({ images, labels, templates, topK, threshold }: ClassifyRequest): void {
+  requireSome('images', images);
+  requireSome('prompts', labels);
+  const invalid = (param: string, what: string) => new AppError('invalid_request', what, { param });
+  const without = templates.findIndex((template) => !template.includes(LABEL_PLACE));
+  if (without >= 0)
+    throw invalid(
+      `templates[${without}]`,
+      `A template needs ${LABEL_PLACE} where the label goes, as in "a photo of a ${LABEL_PLACE}".`,
+    );
+  if (topK !== undefined && !(Number.isInteger(topK) && topK >= 1))
+    throw invalid('top_k', `top_k is expected to be a whole number from 1, got ${topK}.`);
+  if (threshold !== undefined && !(threshold >= 0 && threshold <= 1))
+    throw invalid('threshold', `threshold is expected to be a number from 0 to 1, got ${threshold}.`);
+}
+
+function requireSome(what: string, items: readonly unknown[]): void {
+  if (items.length === 0)
+    throw new AppError('invalid_request', `There are no ${what}; at least one is needed.`, { param: what });
+}
