@@ -13,11 +13,13 @@ export interface PictureHeader {
   readonly space: string;
 }
 
+/** `cmyk` is the four inks, and possibly alpha. */
+export type Channels = 'rgb' | 'rgba' | 'cmyk';
+
 export interface DecodeRules {
   readonly maxPixels: number;
   readonly timeoutSeconds: number;
-  /** The four inks in place of red, green and blue. */
-  readonly isCmyk: boolean;
+  readonly channels: Channels;
 }
 
 export interface Samples {
@@ -38,13 +40,16 @@ export async function readHeader(bytes: Uint8Array): Promise<PictureHeader> {
   return { width, height, frames: pages ?? 1, depth, space };
 }
 
-/** The first frame, turned as EXIF says, 8 bits a sample, without alpha. Throws what libvips says. */
+/** The first frame, turned as EXIF says, 8 bits a sample. Throws what libvips says. */
 export async function decodeSamples(bytes: Uint8Array, rules: DecodeRules): Promise<Samples> {
   const input = sharp(bytes, { ...STRICT, limitInputPixels: rules.maxPixels, autoOrient: true });
   // Without a pipeline in CMYK, a profile of libvips' own would turn inks into light.
-  const coloured = rules.isCmyk
-    ? input.pipelineColourspace('cmyk').toColourspace('cmyk')
-    : input.removeAlpha().toColourspace('srgb');
+  const coloured =
+    rules.channels === 'cmyk'
+      ? input.pipelineColourspace('cmyk').toColourspace('cmyk')
+      : rules.channels === 'rgba'
+        ? input.ensureAlpha()
+        : input.removeAlpha();
   const timed = coloured.timeout({ seconds: rules.timeoutSeconds });
   const { data, info } = await timed.raw({ depth: 'uchar' }).toBuffer({ resolveWithObject: true });
   return { width: info.width, height: info.height, channels: info.channels, data };

@@ -2,8 +2,9 @@
 import { throwIfAborted } from '../../base/abort.ts';
 import { AppError } from '../../base/errors.ts';
 import { cmykToRgb } from './cmyk.ts';
-import { decodeSamples, type PictureHeader, readHeader, restrictLibvips, type Samples } from './libvips.ts';
-import { identifyPicture, READ_FORMATS } from './picture-format.ts';
+import { fillFirstFrame } from './gif.ts';
+import { type Channels, decodeSamples, type PictureHeader, readHeader, restrictLibvips } from './libvips.ts';
+import { identifyPicture, type PictureFormat, READ_FORMATS } from './picture-format.ts';
 
 export interface Picture {
   readonly width: number;
@@ -32,7 +33,7 @@ export async function decodePicture(
   signal?: AbortSignal,
 ): Promise<Picture> {
   throwIfAborted(signal);
-  identifyPicture(bytes);
+  const format = identifyPicture(bytes);
   restrictLibvips();
   const header = await readHeader(bytes).catch(refuseDamage);
   requireLimits(header, limits);
@@ -41,11 +42,13 @@ export async function decodePicture(
   const rules = {
     maxPixels: limits.maxPixels,
     timeoutSeconds: limits.decodeTimeoutSeconds,
-    isCmyk: header.space === 'cmyk',
+    channels: channelsOf(header, format),
   };
   const samples = await decodeSamples(bytes, rules).catch(refuseDamage);
   throwIfAborted(signal);
-  return toPicture(samples, rules.isCmyk);
+  if (rules.channels === 'cmyk') return { ...samples, data: cmykToRgb(samples.data, samples.channels) };
+  if (rules.channels === 'rgba') return { ...samples, data: fillFirstFrame(bytes, samples) };
+  return samples;
 }
 
 function requireLimits({ width, height, frames }: PictureHeader, limits: PictureLimits): void {
@@ -74,10 +77,10 @@ function requireKnownSamples({ depth, space }: PictureHeader): void {
   );
 }
 
-function toPicture({ width, height, channels, data }: Samples, isCmyk: boolean): Picture {
-  if (isCmyk) return { width, height, data: cmykToRgb(data, channels) };
-  if (channels !== 3) throw new Error(`libvips gave ${channels} channels where 3 were asked for.`);
-  return { width, height, data };
+/** Decoders keep the colour under transparency, but for that of GIF. */
+function channelsOf({ space }: PictureHeader, format: PictureFormat): Channels {
+  if (space === 'cmyk') return 'cmyk';
+  return format === 'gif' ? 'rgba' : 'rgb';
 }
 
 function refuseDamage(thrown: unknown): never {
@@ -92,7 +95,8 @@ function refuseDamage(thrown: unknown): never {
       cause: thrown,
     });
   }
-  throw unsupported(`The picture is damaged or incomplete (${said.trim().split('\n')[0]})`, thrown);
+  const detail = /failOn/.test(said) ? '' : ` (${said.trim().split('\n')[0]})`;
+  throw unsupported(`The picture is damaged or incomplete${detail}`, thrown);
 }
 
 function unsupported(what: string, cause?: unknown): AppError {
