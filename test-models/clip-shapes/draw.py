@@ -1,6 +1,6 @@
 """Drawings that clip-shapes learns and is tested on: one to three shapes of one kind and one colour. No other people's pictures.
 
-A drawing is made from its own seed, so that any of them can be drawn again: `draw(scene, size, random.Random(seed))`.
+A drawing is made from its own seed, so that any of them can be drawn again: `example(scene, size, seed)`.
 """
 import colorsys
 import io
@@ -52,8 +52,8 @@ def never_trained(scene):
     return place % 7 == 3
 
 
-def draw(scene, size, random):
-    """An RGB picture [size × size]: background, shapes, now and then an outline, a blur, noise or a JPEG's marks."""
+def draw(scene, size, random, wear=True):
+    """An RGB picture [size × size]: background, shapes, now and then an outline and, with `wear`, a blur, noise, a JPEG's marks."""
     scale = 3 if size <= 128 else 2
     fill = random_colour(COLOURS[scene.colour], random)
     image = background(size * scale, fill, random)
@@ -64,7 +64,8 @@ def draw(scene, size, random):
         canvas.polygon(points, fill=fill)
         if outline:
             canvas.line(points + points[:2], fill=outline, width=max(1, round(size * scale * 0.012)), joint="curve")
-    return worn(image.resize((size, size), Image.Resampling.BOX), random)
+    image = image.resize((size, size), Image.Resampling.BOX)
+    return worn(image, random) if wear else image
 
 
 def random_colour(ranges, random):
@@ -166,6 +167,6 @@ def worn(image, random):
     return image
 
 
-def example(scene, size, seed):
-    """The drawing of a seed (a number or a word); the seeds of training and of the held-out sheets begin otherwise."""
-    return draw(scene, size, Random(f"{seed}"))
+def example(scene, size, seed, wear=True):
+    """The drawing of a seed (a text); the seeds of training and of the held-out sheets begin otherwise."""
+    return draw(scene, size, Random(seed), wear)

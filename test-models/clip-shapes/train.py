@@ -1,4 +1,4 @@
-"""Trains clip-shapes from nothing on drawings that it makes itself; about a quarter of an hour on one core.
+"""Trains clip-shapes from nothing on drawings that it makes itself; about 20 minutes on one core.
 
     python train.py --out FOLDER [--steps 4000] [--pictures 40000] [--processes 2]
 
@@ -6,6 +6,7 @@ Each step pairs 128 drawings with 128 captions. What else is true in the batch (
 loss, and 13 of the 90 combinations are never drawn (draw.never_trained). FOLDER gets the float32 weights and the tokenizer.
 """
 import argparse
+import json
 import math
 import os
 import sys
@@ -171,6 +172,8 @@ def main():
             print(f"{time.time() - start:.0f} s: step {step + 1} loss {mean_loss:.3f} {told}", flush=True)
     model.save_pretrained(options.out)
     save_tokenizer(tokenizer, options.out)
+    with open(os.path.join(options.out, "training.json"), "w", encoding="utf8") as file:
+        json.dump({"steps": options.steps, "pictures": options.pictures, "minutes": round((time.time() - start) / 60)}, file)
 
 
 if __name__ == "__main__":
