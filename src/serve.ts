@@ -48,12 +48,19 @@ export async function startService(app: App, logger: Logger): Promise<Service> {
         maxDurationMs: config.audio.maxDurationSeconds * 1000,
         maxBacklogSeconds: config.server.liveMaxBacklogSeconds,
       },
+      images: {
+        maxRequestBytes: config.vision.maxRequestBytes,
+        maxImageBytes: config.vision.maxImageBytes,
+        maxImages: config.vision.maxImages,
+        maxTexts: config.vision.maxTexts,
+      },
       uploadDirectory: await openUploadDirectory(join(config.home, 'uploads')),
       version,
       profile: config.profile,
     },
     speech: app.speech,
     language: app.language,
+    vision: app.vision,
     system: { health: () => healthOf(app), notReady: () => readiness.reason },
     logger,
   });
@@ -102,13 +109,14 @@ function preload(
   app: App,
   { logger, signal }: { logger: Logger; signal: AbortSignal },
 ): { reason: string | undefined } {
+  const { name, service } = defaultModel(app);
   const readiness: { reason: string | undefined } = {
-    reason: `The model ${app.config.models.speech} is being loaded.`,
+    reason: `The model ${name} is being loaded.`,
   };
   const attempt = async () => {
     for (let pauseMs = FIRST_RETRY_MS; !signal.aborted; pauseMs = Math.min(LONGEST_RETRY_MS, 2 * pauseMs)) {
       try {
-        await app.speech.warm(undefined, signal);
+        await service.warm(undefined, signal);
         readiness.reason = undefined;
         return;
       } catch (thrown) {
@@ -122,6 +130,14 @@ function preload(
   };
   void attempt();
   return readiness;
+}
+
+/** Of the profile: what its clients ask for first. */
+function defaultModel({ config, speech, vision }: App) {
+  const { profile, models } = config;
+  return profile === 'hailo-clip'
+    ? { name: models.vision, service: vision }
+    : { name: models.speech, service: speech };
 }
 
 async function healthOf(app: App): Promise<Health> {

@@ -1,6 +1,7 @@
 /** Services whose answers are counted, in one place for all routes. */
 import type { LanguageService } from '../language/service.ts';
 import type { SpeechService } from '../speech/service.ts';
+import type { VisionAnswer, VisionService } from '../vision/service.ts';
 import type { Metrics } from './metrics.ts';
 
 export function countSpeech(speech: SpeechService, metrics: Metrics): SpeechService {
@@ -35,5 +36,21 @@ export function countLanguage(language: LanguageService, metrics: Metrics): Lang
       metrics.countGeneration(generation);
       return generation;
     },
+  };
+}
+
+export function countVision(vision: VisionService, metrics: Metrics): VisionService {
+  const counted = async <A extends VisionAnswer>(asked: Promise<A>): Promise<A> => {
+    const answer = await asked;
+    metrics.countVision(answer);
+    return answer;
+  };
+  return {
+    admit: () => vision.admit(),
+    models: () => vision.models(),
+    model: (name) => vision.model(name),
+    classify: (request, signal) => counted(vision.classify(request, signal)),
+    embedImages: (request, signal) => counted(vision.embedImages(request, signal)),
+    embedTexts: (request, signal) => counted(vision.embedTexts(request, signal)),
   };
 }

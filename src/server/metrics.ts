@@ -3,6 +3,7 @@ import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { ErrorCode } from '../base/errors.ts';
 import type { Generation } from '../language/generation.ts';
 import type { Transcript } from '../speech/transcript.ts';
+import type { VisionAnswer } from '../vision/service.ts';
 import { tokensPerSecond } from './generation-figures.ts';
 import type { Health } from './health.ts';
 
@@ -28,6 +29,7 @@ export interface Metrics {
   /** Of an utterance of a live session. */
   countLiveSeconds(seconds: number): void;
   countGeneration(generation: Generation): void;
+  countVision(answer: VisionAnswer): void;
   readonly contentType: string;
   toText(health: Health): Promise<string>;
   toJson(health: Health): Promise<object>;
@@ -97,6 +99,19 @@ export function createMetrics(version: string): Metrics {
     TOKENS_PER_SECOND,
     ['model'],
   );
+  const images = counter('percept_images_total', 'Images that were looked at.', ['model']);
+  const visionSeconds = histogram(
+    'percept_vision_duration_seconds',
+    'Time of a vision model to classify or embed what one request asks.',
+    REQUEST_SECONDS,
+    ['model'],
+  );
+  const textHits = counter('percept_text_embedding_hits_total', 'Texts whose embeddings were remembered.', [
+    'model',
+  ]);
+  const textMisses = counter('percept_text_embedding_misses_total', 'Texts that had to be embedded.', [
+    'model',
+  ]);
   const queueDepth = gauge('percept_queue_depth', 'Requests waiting or running.');
   const queueLimit = gauge('percept_queue_limit', 'The most that may.');
   const modelMemory = gauge('percept_model_memory_bytes', 'Resident memory of a loaded model.', ['model']);
@@ -146,6 +161,12 @@ export function createMetrics(version: string): Metrics {
       const rate = tokensPerSecond(generation);
       if (rate !== null && rate > 0) speed.observe({ model }, rate);
     },
+    countVision({ model, seconds, images: seen, texts }) {
+      visionSeconds.observe({ model }, seconds);
+      images.inc({ model }, seen);
+      textHits.inc({ model }, texts.hits);
+      textMisses.inc({ model }, texts.misses);
+    },
     async toText(health) {
       look(health);
       return registry.metrics();
@@ -164,6 +185,9 @@ export function createMetrics(version: string): Metrics {
         prompt_tokens: await sumOf(promptTokens),
         cached_tokens: await sumOf(cachedTokens),
         completion_tokens: await sumOf(completionTokens),
+        images: await sumOf(images),
+        vision_time: await meanOf(visionSeconds),
+        text_embedding_hit_rate: shareOf(await sumOf(textHits), await sumOf(textMisses)),
         requests: await sumOf(requests),
         request_time: await meanOf(requestSeconds),
         errors: await byLabel(errors, 'code'),
@@ -188,6 +212,11 @@ async function meanOf(histogram: Histogram<string>): Promise<number | null> {
     values.reduce((sum, { metricName, value }) => (metricName?.endsWith(suffix) ? sum + value : sum), 0);
   const count = total('_count');
   return count === 0 ? null : total('_sum') / count;
+}
+
+/** Null where there was nothing. */
+function shareOf(part: number, rest: number): number | null {
+  return part + rest === 0 ? null : part / (part + rest);
 }
 
 async function sumOf(counter: Counter<string>): Promise<number> {

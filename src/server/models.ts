@@ -3,16 +3,22 @@ import type { FastifyInstance } from 'fastify';
 import { AppError } from '../base/errors.ts';
 import type { LanguageModel } from '../language/service.ts';
 import type { SpeechModel } from '../speech/service.ts';
+import type { VisionModel } from '../vision/service.ts';
 import type { Services } from './services.ts';
 
-export function registerModels(app: FastifyInstance, { speech, language }: Services): void {
+export function registerModels(app: FastifyInstance, { speech, language, vision }: Services): void {
   app.get('/v1/models', { config: { summary: 'List the models' } }, async () => {
     const heard = await speech.models();
     const written = (await language?.models()) ?? [];
+    const seeing = (await vision?.models()) ?? [];
     return {
       object: 'list',
-      data: [...heard, ...written].map(toOpenai),
-      models: [...heard.map(toSpeechBackend), ...written.map(toLanguageBackend)],
+      data: [...heard, ...seeing, ...written].map(toOpenai),
+      models: [
+        ...heard.map(toSpeechBackend),
+        ...seeing.map(toVisionBackend),
+        ...written.map(toLanguageBackend),
+      ],
     };
   });
   // A wildcard, since names of the hub hold a slash: /v1/models/Systran/faster-whisper-base.
@@ -21,7 +27,7 @@ export function registerModels(app: FastifyInstance, { speech, language }: Servi
     { config: { summary: 'One model' } },
     async (request) => {
       const name = request.params['*'];
-      return toOpenai(await speech.model(name).catch((error) => writtenModel(name, error)));
+      return toOpenai(await speech.model(name).catch((error) => otherModel(name, error)));
     },
   );
   app.get('/models', { config: { summary: 'Names of the speech models' } }, async () => {
@@ -29,12 +35,17 @@ export function registerModels(app: FastifyInstance, { speech, language }: Servi
     return models.map((model) => model.name);
   });
 
-  /** A name that speech does not know may be that of a language model; if it is none, speech's own error says more. */
-  async function writtenModel(name: string, notHeard: unknown): Promise<LanguageModel> {
-    if (language === undefined || !isUnknown(notHeard)) throw notHeard;
-    return language.model(name).catch((error: unknown) => {
-      throw isUnknown(error) ? notHeard : error;
-    });
+  /** A name that speech does not know may be that of another model; if it is none, speech's own error says more. */
+  async function otherModel(name: string, notHeard: unknown): Promise<LanguageModel | VisionModel> {
+    for (const service of [vision, language]) {
+      if (service === undefined || !isUnknown(notHeard)) continue;
+      try {
+        return await service.model(name);
+      } catch (error) {
+        if (!isUnknown(error)) throw error;
+      }
+    }
+    throw notHeard;
   }
 }
 
@@ -42,7 +53,7 @@ function isUnknown(error: unknown): boolean {
   return error instanceof AppError && ['model_not_found', 'model_not_installed'].includes(error.code);
 }
 
-function toOpenai(model: SpeechModel | LanguageModel) {
+function toOpenai(model: SpeechModel | LanguageModel | VisionModel) {
   return {
     id: model.name,
     object: 'model',
@@ -66,7 +77,12 @@ function toLanguageBackend(model: LanguageModel) {
   return { ...toBackend(model), backend_id: model.engine, default_variant: null, compute_type: null };
 }
 
-function toBackend(model: SpeechModel | LanguageModel) {
+function toVisionBackend(model: VisionModel) {
+  const { computeType } = model;
+  return { ...toBackend(model), backend_id: 'clip', default_variant: computeType, compute_type: computeType };
+}
+
+function toBackend(model: SpeechModel | LanguageModel | VisionModel) {
   return {
     name: model.name,
     description: model.description,

@@ -99,6 +99,9 @@ function fromFastify(thrown: unknown): AppError {
   const { statusCode, message } = thrown as FastifyError;
   if (statusCode === undefined || statusCode >= 500) return toAppError(thrown);
   const codes: Record<number, ErrorCode> = { 413: 'file_too_large', 415: 'unsupported_media_type' };
-  const hint = statusCode === 413 ? ' The limit is server.max_json_bytes.' : '';
+  const hint =
+    statusCode === 413
+      ? ' The limits are server.max_json_bytes and, with images, vision.max_request_bytes.'
+      : '';
   return new AppError(codes[statusCode] ?? 'invalid_request', `${message}${hint}`, { cause: thrown });
 }

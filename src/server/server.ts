@@ -10,7 +10,7 @@ import Fastify, {
 } from 'fastify';
 import type { Profile } from '../config/schema.ts';
 import { createKeyCheck } from './auth.ts';
-import { countLanguage, countSpeech } from './counted-services.ts';
+import { countLanguage, countSpeech, countVision } from './counted-services.ts';
 import { acceptJson } from './json-body.ts';
 import { registerLanguage } from './language.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
@@ -24,6 +24,7 @@ import { registerSystem } from './system.ts';
 import { registerTranscribe } from './transcribe.ts';
 import { dropUnreadBody } from './unread-body.ts';
 import { MAX_FIELD_BYTES } from './uploads.ts';
+import { registerVision } from './vision.ts';
 
 const MAX_FIELD_NAME_BYTES = 100;
 /** Longer than any proxy in front keeps an idle connection, so that it never sends into a closed one. */
@@ -46,10 +47,11 @@ const ROUTES: Readonly<Record<Profile, readonly Register[]>> = {
     registerModels,
     registerTranscribe,
     registerLanguage,
+    registerVision,
     registerSystem,
   ],
   'hailo-whisper': [registerOpenaiAudio, registerRealtime, registerModels, registerSystem],
-  'hailo-clip': [registerModels, registerSystem],
+  'hailo-clip': [registerVision, registerModels, registerSystem],
   maie: [registerModels, registerSystem],
 };
 
@@ -90,11 +92,12 @@ export async function createServer(services: Services): Promise<HttpServer> {
     throwFileSizeLimit: false,
   });
   await registerOpenapi(app, options.version);
-  const { speech, language } = services;
+  const { speech, language, vision } = services;
   const counted: Services = {
     ...services,
     speech: countSpeech(speech, metrics),
     language: language === undefined ? undefined : countLanguage(language, metrics),
+    vision: vision === undefined ? undefined : countVision(vision, metrics),
   };
   for (const register of ROUTES[options.profile]) register(app, counted);
   return app;

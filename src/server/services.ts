@@ -3,8 +3,10 @@ import type { Logger } from '../base/logger.ts';
 import type { Profile } from '../config/schema.ts';
 import type { LanguageService } from '../language/service.ts';
 import type { SpeechService } from '../speech/service.ts';
+import type { VisionService } from '../vision/service.ts';
 import type { KeyCheckOptions } from './auth.ts';
 import type { Health } from './health.ts';
+import type { ImageLimits } from './image-request.ts';
 import type { RealtimeLimits } from './realtime-session.ts';
 
 export interface ServerOptions extends KeyCheckOptions {
@@ -16,6 +18,7 @@ export interface ServerOptions extends KeyCheckOptions {
   /** Longest time for a client to send one request; 0 for no limit. */
   readonly requestTimeoutMs: number;
   readonly realtime: RealtimeLimits;
+  readonly images: ImageLimits;
   /** Private directory for uploads on their way. */
   readonly uploadDirectory: string;
   readonly version: string;
@@ -28,6 +31,7 @@ export interface Services {
   readonly speech: SpeechService;
   /** Its routes are answered where it is there. */
   readonly language?: LanguageService | undefined;
+  readonly vision?: VisionService | undefined;
   readonly system: SystemService;
   readonly logger: Logger;
 }

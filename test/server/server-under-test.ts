@@ -13,6 +13,7 @@ import type { ServerOptions } from '../../src/server/services.ts';
 import { openUploadDirectory } from '../../src/server/uploads.ts';
 import type { SpeechModel, SpeechRequest, SpeechService } from '../../src/speech/service.ts';
 import type { Transcript } from '../../src/speech/transcript.ts';
+import type { VisionService } from '../../src/vision/service.ts';
 
 export const TRANSCRIPT: Transcript = {
   model: 'whisper-base-int8',
@@ -83,6 +84,7 @@ export interface Behaviour {
   readonly isFull?: boolean;
   /** Without it there are no routes of language models. */
   readonly language?: LanguageService;
+  readonly vision?: VisionService | undefined;
 }
 
 export async function startServer(t: TestContext, behaviour: Behaviour = {}): Promise<ServerUnderTest> {
@@ -131,6 +133,7 @@ export async function startServer(t: TestContext, behaviour: Behaviour = {}): Pr
       maxFields: 20,
       requestTimeoutMs: 20_000,
       realtime: { idleTimeoutMs: 20_000, maxDurationMs: 20_000, maxBacklogSeconds: 60 },
+      images: { maxRequestBytes: 2 ** 20, maxImageBytes: 512 * 1024, maxImages: 4, maxTexts: 50 },
       uploadDirectory,
       version: '1.2.3',
       profile: 'all',
@@ -138,6 +141,7 @@ export async function startServer(t: TestContext, behaviour: Behaviour = {}): Pr
     },
     speech,
     language: behaviour.language,
+    vision: behaviour.vision,
     system: {
       health: async () => ({
         queueDepth: turns.taken - turns.given,
