@@ -16,6 +16,9 @@ import { readVersion } from './version.ts';
 const COMMANDS = [
   () => import('./cli/serve.ts'),
   () => import('./cli/transcribe.ts'),
+  () => import('./cli/classify.ts'),
+  () => import('./cli/embed.ts'),
+  () => import('./cli/search.ts'),
   () => import('./cli/generate.ts'),
   () => import('./cli/pull.ts'),
   () => import('./cli/models.ts'),
@@ -31,7 +34,9 @@ await main(process.argv);
 
 async function main(argv: readonly string[]): Promise<void> {
   const program = addGlobalOptions(new Command('percept'))
-    .description('Speech recognition and language models on your own machine, behind OpenAI’s API')
+    .description(
+      'Speech recognition, image search and language models on your own machine, behind OpenAI’s API',
+    )
     .version(readVersion())
     .exitOverride()
     .configureOutput({ outputError: (text, write) => write(text) });
@@ -49,6 +54,7 @@ async function main(argv: readonly string[]): Promise<void> {
     // A command shows its own progress; only a server keeps a log.
     openSpeech: (config) => createApp({ config, env, logger: silentLogger }),
     openLanguage: (config) => createApp({ config, env, logger: silentLogger }),
+    openVision: (config) => createApp({ config, env, logger: silentLogger }),
     startService: (config) => {
       const logger = createLogger(config.log);
       return startService(createApp({ config, env, logger }), logger);

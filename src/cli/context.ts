@@ -9,6 +9,7 @@ import type { Engine } from '../engine/engine.ts';
 import type { LanguageService } from '../language/service.ts';
 import type { PreparingSpeechService } from '../speech/create-service.ts';
 import { openStore, type Store } from '../store/store.ts';
+import type { PreparingVisionService } from '../vision/create-service.ts';
 
 /** Standard output or error; a test's own collects what is written. */
 export interface Output {
@@ -34,6 +35,8 @@ export interface CliContext {
   openSpeech(config: Config): SpeechApp;
   /** Everything that language models need, in this process; to be closed by the command. */
   openLanguage(config: Config): LanguageApp;
+  /** Everything that vision models need, in this process; to be closed by the command. */
+  openVision(config: Config): VisionApp;
   /** Starts the HTTP server; to be stopped by the command. */
   startService(config: Config): Promise<RunningService>;
   /** The command goes on, but has failed: the process ends with exit code 1. */
@@ -52,6 +55,12 @@ export interface LanguageApp {
   close(options: { readonly timeoutMs: number }): Promise<void>;
 }
 
+export interface VisionApp {
+  readonly store: Store;
+  readonly vision: PreparingVisionService;
+  close(options: { readonly timeoutMs: number }): Promise<void>;
+}
+
 export interface RunningService {
   readonly url: string;
   stop(): Promise<void>;
@@ -60,7 +69,15 @@ export interface RunningService {
 /** What only `main.ts` can give, since it needs the rooms above. */
 type Given = Pick<
   CliContext,
-  'stdin' | 'stdout' | 'stderr' | 'signal' | 'openSpeech' | 'openLanguage' | 'startService' | 'fail'
+  | 'stdin'
+  | 'stdout'
+  | 'stderr'
+  | 'signal'
+  | 'openSpeech'
+  | 'openLanguage'
+  | 'openVision'
+  | 'startService'
+  | 'fail'
 >;
 
 export interface ContextParts extends Given {

@@ -1,49 +1,19 @@
 /** Generation by a running server, through the same API that everyone uses. */
 import { text } from 'node:stream/consumers';
-import { abortError } from '../base/abort.ts';
-import { AppError } from '../base/errors.ts';
 import { readServerEvents } from '../base/server-events.ts';
 import type { FinishReason, GenerateRequest } from '../language/generation.ts';
-import { type JsonAnswer, postJson } from './post-json.ts';
-import { type NamedError, namedError, routeOf, serverError, unreachable } from './transcribe-remotely.ts';
+import { askServer, type RemoteServer } from './ask-server.ts';
+import { type NamedError, namedError } from './transcribe-remotely.ts';
 import type { Completion, Writer } from './writer.ts';
 
-export interface RemoteServer {
-  readonly server: string;
-  readonly apiKey: string | undefined;
-}
-
 /** Throws the server's own error, or `server_unreachable`. */
-export function generateRemotely({ server, apiKey }: RemoteServer): Writer {
-  const url = routeOf(server, 'chat/completions');
-  const headers: Record<string, string> = apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` };
-
-  /** What `read` makes of an answer with status 200. */
-  async function answered<T>(
-    body: object,
-    signal: AbortSignal,
-    read: (answer: JsonAnswer) => Promise<T>,
-  ): Promise<T> {
-    const answer = await postJson(url, { body, headers, signal }).catch((cause: unknown) => {
-      throw signal.aborted ? abortError(signal) : unreachable(server, cause);
-    });
-    try {
-      if (answer.status !== 200) throw serverError(answer.status, await text(answer.body));
-      return await read(answer);
-    } catch (cause) {
-      if (signal.aborted) throw abortError(signal);
-      if (cause instanceof AppError) throw cause;
-      throw new AppError('server_unreachable', `The answer of ${server} broke off, or cannot be read.`, {
-        cause,
-      });
-    }
-  }
-
+export function generateRemotely(remote: RemoteServer): Writer {
+  const ask = askServer(remote, 'chat/completions');
   return {
     ask: (request, signal) =>
-      answered(toBody(request), signal, async ({ body }) => JSON.parse(await text(body)) as Completion),
+      ask(toBody(request), signal, async ({ body }) => JSON.parse(await text(body)) as Completion),
     stream: (request, { signal, onText }) =>
-      answered({ ...toBody(request), stream: true }, signal, ({ body }) => readChunks(body, onText)),
+      ask({ ...toBody(request), stream: true }, signal, ({ body }) => readChunks(body, onText)),
   };
 }
 

@@ -9,10 +9,12 @@ export interface Progress {
   end(): void;
 }
 
+type Unit = 'bytes' | 'seconds' | 'files';
+
 export interface ProgressOptions {
   readonly label: string;
-  /** `bytes` shows a rate; `seconds` of audio shows how much faster than real time. */
-  readonly unit: 'bytes' | 'seconds';
+  /** `bytes` and `files` show a rate; `seconds` of audio shows how much faster than real time. */
+  readonly unit: Unit;
   /** Milliseconds of any clock that only goes forward. */
   readonly now?: () => number;
 }
@@ -139,11 +141,18 @@ function percent(meter: Meter): string {
   return `${String(Math.floor(meter.share * 100)).padStart(3)} %`;
 }
 
-function details(meter: Meter, unit: ProgressOptions['unit']): string {
-  const format = unit === 'bytes' ? formatBytes : formatClock;
-  const parts = [`${format(meter.done)} of ${format(meter.total)}`];
+/** An amount, and how fast it grows. */
+const SPELLINGS: Readonly<Record<Unit, { amount(n: number): string; rate(n: number): string }>> = {
+  bytes: { amount: formatBytes, rate: (n) => `${formatBytes(n)}/s` },
+  seconds: { amount: formatClock, rate: (n) => `${n.toFixed(1)}x real time` },
+  files: { amount: String, rate: (n) => `${n.toFixed(1)}/s` },
+};
+
+function details(meter: Meter, unit: Unit): string {
+  const { amount, rate } = SPELLINGS[unit];
+  const parts = [`${amount(meter.done)} of ${amount(meter.total)}`];
   if (meter.rate > 0) {
-    parts.push(unit === 'bytes' ? `${formatBytes(meter.rate)}/s` : `${meter.rate.toFixed(1)}x real time`);
+    parts.push(rate(meter.rate));
     if (meter.share < 1) parts.push(`${formatClock((meter.total - meter.done) / meter.rate)} left`);
   }
   return parts.join('  ');

@@ -132,6 +132,11 @@ export class Store {
     return this.#locked(name, { signal: request.signal }, () => convert(cache, request));
   }
 
+  /** Where what is made with a model may be kept: it goes when the model does. Not made yet. */
+  cacheFolder(name: string): string {
+    return join(this.#folders.cache, folderName(baseName(name)));
+  }
+
   /** Recordings with transcripts, downloaded at the first call. Returns their directory. */
   async dataset(name: DatasetName, work: WorkOptions = {}): Promise<string> {
     const target = join(this.#folders.datasets, name);

@@ -62,9 +62,18 @@ export interface PrepareOptions {
   readonly onConvert?: (() => void) | undefined;
 }
 
+export interface PreparedModel {
+  /** Full name, with the compute type. */
+  readonly name: string;
+  /** The name of its weights. */
+  readonly base: string;
+  /** Changes with the weights, and with how they are run: embeddings of one key may be compared. */
+  readonly key: string;
+}
+
 export interface PreparingVisionService extends VisionService {
-  /** Installs and converts a model, so that its next request only loads it. Gives its full name. */
-  prepare(name: string | undefined, options?: PrepareOptions): Promise<string>;
+  /** Installs and converts a model, so that its next request only loads it. */
+  prepare(name: string | undefined, options?: PrepareOptions): Promise<PreparedModel>;
   /** Loads a model, so that its next request only runs. */
   warm(name: string | undefined, signal: AbortSignal): Promise<void>;
 }
@@ -86,18 +95,19 @@ export function createVisionService(parts: VisionParts): PreparingVisionService 
     throw notVision(resolved);
   }
 
-  async function loadSpec(asked: ResolvedName, options: PrepareOptions): Promise<LoadSpec> {
+  async function loadSpec(asked: ResolvedName, options: PrepareOptions): Promise<LoadSpec & { key: string }> {
     const installed = (await store.find(asked.base)) ?? (await store.pull(asked.base, options));
     const { kind, files } = installed.manifest;
     if (kind !== 'clip') throw notVision(asked);
     // What a repository of the hub holds is known now.
     const { name, base, computeType, entry } = await resolve(asked.name);
     const { signal } = options;
+    // Not only of the weights: what pictures are made to is part of the graphs.
+    const key = `v${CONVERTER_VERSION}-${hashOfFiles(files).slice(0, 16)}`;
     const graphs = await store.conversion({
       model: base,
       variant: computeType,
-      // Not only of the weights: what pictures are made to is part of the graphs.
-      key: `v${CONVERTER_VERSION}-${hashOfFiles(files).slice(0, 16)}`,
+      key,
       signal,
       build: (directory) => {
         options.onConvert?.();
@@ -106,6 +116,7 @@ export function createVisionService(parts: VisionParts): PreparingVisionService 
     });
     const { threads, limits, textCacheEntries } = defaults;
     return {
+      key: `${computeType}-${key}`,
       model: name,
       kind,
       directory: installed.directory,
@@ -200,7 +211,9 @@ export function createVisionService(parts: VisionParts): PreparingVisionService 
       return describe(resolved, await store.list());
     },
     async prepare(name, options = {}) {
-      return (await loadSpec(await resolve(name), options)).model;
+      const resolved = await resolve(name);
+      const { model, key } = await loadSpec(resolved, options);
+      return { name: model, base: resolved.base, key };
     },
     async warm(name, signal) {
       const resolved = await resolve(name);

@@ -41,6 +41,7 @@ async function commandLine(t: TestContext, env: Record<string, string> = {}) {
       signal: AbortSignal.timeout(30_000),
       openSpeech: () => assert.fail('these commands run no model'),
       openLanguage: () => assert.fail('these commands run no model'),
+      openVision: () => assert.fail('these commands run no model'),
       startService: () => assert.fail('these commands start no server'),
       fail: () => {},
     });

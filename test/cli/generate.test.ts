@@ -67,6 +67,7 @@ async function percept(
             closed += 1;
           },
         }),
+        openVision: () => assert.fail('it sees nothing'),
         startService: () => assert.fail('it starts no server'),
         fail: () => {},
       });
