@@ -2,7 +2,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { parentPort, workerData } from 'node:worker_threads';
-import { toWireError } from '../../base/errors.ts';
+import { AppError, toWireError } from '../../base/errors.ts';
 import type { FrontEndAnswer, FrontEndStart, FrontEndWork } from './front-end.ts';
 import { decodePicture } from './picture.ts';
 import { createResizer } from './resize.ts';
@@ -38,6 +38,8 @@ async function answer(bytes: Uint8Array, signal: AbortSignal): Promise<void> {
     const crop = resizer.resizeAndCrop(picture);
     port.postMessage({ pixels: crop } satisfies FrontEndAnswer, [crop.buffer]);
   } catch (thrown) {
+    // A fault of ours ends the thread; the picture fails, and the next one gets a thread without it.
+    if (!(thrown instanceof AppError)) throw thrown;
     port.postMessage({ error: toWireError(thrown) } satisfies FrontEndAnswer);
   }
   // In a turn of its own: this one still holds the picture.
