@@ -1,6 +1,6 @@
 /** Pictures are decoded and resized in threads of their own: it takes tens of milliseconds that the thread of the model must not lose. */
 import { Worker } from 'node:worker_threads';
-import { abortError, throwIfAborted } from '../../base/abort.ts';
+import { abortError } from '../../base/abort.ts';
 import { AppError, fromWireError, type WireError } from '../../base/errors.ts';
 import type { PictureLimits } from './picture.ts';
 import type { Preprocessing } from './preprocessing.ts';
@@ -38,8 +38,9 @@ interface Task {
 }
 
 interface Place {
-  worker: Worker;
-  /** What its thread works on; cleared by the answer, also when the asker has gone meanwhile. */
+  /** Started with the first task, and again with the first one after its end: a thread that cannot start is not tried for ever. */
+  worker: Worker | undefined;
+  /** What the thread works on; kept until it answers, also when the asker has gone meanwhile. */
   task: Task | undefined;
 }
 
@@ -47,91 +48,91 @@ export function openImageFrontEnd({ preprocessing, limits, workers }: ImageFront
   const start: FrontEndStart = { preprocessing, limits };
   /** In the order of their coming; whoever has gone is not in it. */
   const waiting: Task[] = [];
-  const places: Place[] = [];
+  const places = Array.from({ length: workers }, (): Place => ({ worker: undefined, task: undefined }));
   let isClosed = false;
 
-  const startThread = (place: Place) => {
+  const startThread = (place: Place): Worker => {
     const worker = new Worker(new URL('./front-end-worker.js', import.meta.url), { workerData: start });
-    worker.unref();
     let cause: unknown;
     worker.once('error', (error) => {
       cause = error;
     });
     worker.once('exit', (code) => {
-      const error = new AppError('model_crashed', 'The thread that prepares pictures has ended. Try again.', {
-        cause: cause ?? code,
-      });
-      finish(place, (task) => task.reject(error));
-      if (isClosed) return;
-      startThread(place);
-      next(place);
+      place.worker = undefined;
+      finish(place)?.reject(ended(cause ?? `exit code ${code}`));
+      next();
     });
     worker.on('message', (answer: FrontEndAnswer) => {
-      finish(place, (task) =>
-        'error' in answer ? task.reject(fromWireError(answer.error)) : task.resolve(answer.pixels),
-      );
-      next(place);
+      const task = finish(place);
+      if ('error' in answer) task?.reject(fromWireError(answer.error));
+      else task?.resolve(answer.pixels);
+      next();
     });
-    place.worker = worker;
+    return worker;
   };
-  const finish = (place: Place, how: (task: Task) => void) => {
+  const finish = (place: Place): Task | undefined => {
     const { task } = place;
     place.task = undefined;
-    if (task === undefined) return;
-    place.worker.unref();
-    how(task);
+    place.worker?.unref();
+    return task;
   };
-  const next = (place: Place) => {
-    if (place.task !== undefined || isClosed) return;
+  const next = () => {
+    const place = places.find(({ task }) => task === undefined);
+    if (place === undefined || isClosed) return;
     const task = waiting.shift();
     if (task === undefined) return;
     place.task = task;
+    place.worker ??= startThread(place);
     // The thread keeps the process running only while an answer is awaited.
     place.worker.ref();
     const bytes = movable(task.bytes);
     place.worker.postMessage({ bytes } satisfies FrontEndWork, [bytes.buffer]);
   };
+  const cancel = (task: Task) => {
+    const queued = waiting.indexOf(task);
+    if (queued >= 0) waiting.splice(queued, 1);
+    else places.find((place) => place.task === task)?.worker?.postMessage('cancel' satisfies FrontEndWork);
+  };
 
-  for (let index = 0; index < workers; index += 1) {
-    const place = { task: undefined } as unknown as Place;
-    startThread(place);
-    places.push(place);
-  }
   return {
-    prepare: (bytes, signal) =>
-      new Promise((resolve, reject) => {
-        throwIfAborted(signal);
-        if (isClosed) throw closed();
-        const onAbort = () => {
-          const queued = waiting.indexOf(task);
-          if (queued >= 0) waiting.splice(queued, 1);
-          else
-            places.find((place) => place.task === task)?.worker.postMessage('cancel' satisfies FrontEndWork);
-          task.reject(abortError(signal!));
-        };
-        const task: Task = {
-          bytes,
-          resolve(pixels) {
-            signal?.removeEventListener('abort', onAbort);
-            resolve(pixels);
-          },
-          reject(error) {
-            signal?.removeEventListener('abort', onAbort);
-            reject(error);
-          },
-        };
+    prepare(bytes, signal) {
+      const { promise, task } = createTask(bytes);
+      const onAbort = () => {
+        cancel(task);
+        task.reject(abortError(signal!));
+      };
+      if (signal?.aborted) task.reject(abortError(signal));
+      else if (isClosed) task.reject(closed());
+      else {
         signal?.addEventListener('abort', onAbort, { once: true });
         waiting.push(task);
-        const free = places.find((place) => place.task === undefined);
-        if (free !== undefined) next(free);
-      }),
+        next();
+      }
+      return promise.finally(() => signal?.removeEventListener('abort', onAbort));
+    },
     async close() {
       isClosed = true;
       for (const task of waiting.splice(0)) task.reject(closed());
-      for (const place of places) place.task?.reject(closed());
-      await Promise.all(places.map(({ worker }) => worker.terminate()));
+      for (const { task } of places) task?.reject(closed());
+      await Promise.all(places.map(({ worker }) => worker?.terminate()));
     },
   };
+}
+
+function createTask(bytes: Uint8Array): { promise: Promise<Uint8Array<ArrayBuffer>>; task: Task } {
+  let task: Task | undefined;
+  const promise = new Promise<Uint8Array<ArrayBuffer>>((resolve, reject) => {
+    task = { bytes, resolve, reject };
+  });
+  return { promise, task: task! };
+}
+
+function ended(cause: unknown): AppError {
+  return new AppError(
+    'model_crashed',
+    'The thread that prepares pictures ended while it had this one. Try again.',
+    { cause },
+  );
 }
 
 function closed(): AppError {

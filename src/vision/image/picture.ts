@@ -51,7 +51,16 @@ export async function decodePicture(
   return samples;
 }
 
+/** As long as JPEG and GIF can be, in pixels. The memory of a resize grows with the longest edge, which other formats leave open. */
+const MAX_EDGE = 65_535;
+
 function requireLimits({ width, height, frames }: PictureHeader, limits: PictureLimits): void {
+  if (Math.max(width, height) > MAX_EDGE) {
+    throw new AppError(
+      'image_too_large',
+      `The picture has ${width} x ${height} pixels; an edge may have at most ${MAX_EDGE}. Scale it down, or cut it.`,
+    );
+  }
   if (width * height > limits.maxPixels) {
     throw new AppError(
       'image_too_large',

@@ -64,8 +64,8 @@ export function readPreprocessing(json: unknown): Preprocessing {
   });
 }
 
-/** Larger than any model's; the memory of a batch grows with its square. */
-const MAX_EDGE = 4096;
+/** Larger than any model's, which have up to 1024; the memory of a batch grows with its square. */
+const MAX_EDGE = 2048;
 
 const edge = z.int().min(1).max(MAX_EDGE);
 const channels = z.tuple([z.number(), z.number(), z.number()]).readonly();

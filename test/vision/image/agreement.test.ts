@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import test from 'node:test';
 import { DEFAULT_LIMITS, decodePicture } from '../../../src/vision/image/picture.ts';
 import { readPreprocessing } from '../../../src/vision/image/preprocessing.ts';
-import { resizeAndCrop } from '../../../src/vision/image/resize.ts';
+import { createResizer } from '../../../src/vision/image/resize.ts';
 import { picture } from '../../support/pictures.ts';
 
 interface Golden {
@@ -36,11 +36,14 @@ for (const [name, expected] of Object.entries(golden)) {
     const { width, height } = decoded;
     assert.deepEqual({ width, height }, { width: expected.width, height: expected.height });
     if (expected.small !== undefined) {
-      assertClose(resizeAndCrop(decoded, PREPROCESSINGS.small), Buffer.from(expected.small, 'base64'));
+      assertClose(
+        createResizer(PREPROCESSINGS.small).resizeAndCrop(decoded),
+        Buffer.from(expected.small, 'base64'),
+      );
       return;
     }
     for (const [key, preprocessing] of Object.entries(PREPROCESSINGS)) {
-      const crop = resizeAndCrop(decoded, preprocessing);
+      const crop = createResizer(preprocessing).resizeAndCrop(decoded);
       const middle = (112 * 224 + 112) * 3;
       if (key === 'clip') assert.deepEqual([...crop.subarray(middle, middle + 3)], expected.middle);
       assert.equal(createHash('sha256').update(crop).digest('hex'), expected.sha256[key], key);
