@@ -1,5 +1,6 @@
 /** `percept search FOLDER QUERY`: the pictures of a folder by how well a text describes them. */
 import { createHash } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { AppError, toAppError } from '../base/errors.ts';
@@ -80,6 +81,8 @@ async function embedAll(
   const found: Found[] = [];
   const failures: string[] = [];
   let done = 0;
+  // Each picture waits with it.
+  setMaxListeners(0, context.signal);
   const one = async (file: string) => {
     try {
       const bytes = await readImageFile(file);

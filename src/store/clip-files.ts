@@ -40,7 +40,8 @@ export function chooseClipFiles(
       `${origin} has no tokenizer.json, and no vocab.json with merges.txt; take them from the repository that the model was made from.`,
     );
   const small = names.filter((name) => SMALL_FILES.test(name));
-  return { ...found, files: [...small, ...found.beside, ...found.weights] };
+  const { format, weights, beside } = found;
+  return { format, weights, files: [...small, ...beside, ...weights] };
 }
 
 interface FoundWeights {

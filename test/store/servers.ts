@@ -77,8 +77,8 @@ export const REVISION = 'a'.repeat(40);
 export async function startHub(t: TestContext, setting: HubSetting): Promise<Hub> {
   const { repositories, statesBlobs = true, statesLinks = true, deliver = send } = setting;
   const find = (path: string) => {
-    const [, owner, name, , revision, file] = path.split('/');
-    return revision === REVISION ? repositories[`${owner}/${name}`]?.[file ?? ''] : undefined;
+    const [, owner, name, , revision, ...file] = path.split('/');
+    return revision === REVISION ? repositories[`${owner}/${name}`]?.[file.join('/')] : undefined;
   };
   const content = await listen(t, (request, response) => {
     const found = find(new URL(request.url!, 'http://x').pathname);

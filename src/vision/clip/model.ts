@@ -61,6 +61,10 @@ export interface EmbeddedTextList extends EmbeddedImages {
 /** One call of these takes an eighth of a second on two cores; longer ones hold up whoever comes, and are hardly faster (docs/benchmarks.md). */
 const BATCH_IMAGES = 8;
 
+/** The smallest picture that there is, a GIF; new each time, as a thread takes it. */
+const ONE_PIXEL = () =>
+  new Uint8Array(Buffer.from('R0lGODlhAQABAIAAAAAAAP///ywAAAAAAQABAAACAkQBADs=', 'base64'));
+
 interface ClipModel {
   readonly described: ConvertedClip;
   readonly embedTexts: TextEmbedder;
@@ -98,6 +102,9 @@ export async function load(spec: LoadSpec): Promise<LoadedModel> {
       ),
   };
   await warmUp(encoders, described, tokenizer.encode(''));
+  // So does a thread's first picture.
+  const threads = Array.from({ length: options.threads }, () => frontEnd.prepare(ONE_PIXEL()));
+  await Promise.all(threads);
   return {
     call: (method, input, { signal }) => call(model, { method, input }, signal),
     async close() {
