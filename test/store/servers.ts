@@ -129,7 +129,7 @@ function describe(files: Files, { statesBlobs, hash }: HubSetting): string {
 }
 
 function isLarge(name: string): boolean {
-  return name === 'model.bin' || /\.(safetensors|pt)$/.test(name);
+  return name === 'model.bin' || /\.(safetensors|pt|onnx)$/.test(name);
 }
 
 function gitObject(content: Buffer): string {
