@@ -1,0 +1,111 @@
+/**
+ * What a picture costs before a model sees it, beside sharp's own cubic resize, interleaved.
+ *
+ *     node dist/bench/images.js [--rounds 15] [--edge 224]
+ */
+import { cpus } from 'node:os';
+import { parseArgs } from 'node:util';
+import sharp, { type Sharp } from 'sharp';
+import { median } from '../src/cli/statistics.ts';
+import { openImageFrontEnd } from '../src/vision/image/front-end.ts';
+import { geometryOf } from '../src/vision/image/geometry.ts';
+import { DEFAULT_LIMITS, decodePicture, type Picture } from '../src/vision/image/picture.ts';
+import { clipPreprocessing } from '../src/vision/image/preprocessing.ts';
+import { createResizer } from '../src/vision/image/resize.ts';
+
+const { values } = parseArgs({
+  options: { rounds: { type: 'string', default: '15' }, edge: { type: 'string', default: '224' } },
+});
+const edge = Number(values.edge);
+const preprocessing = clipPreprocessing(edge);
+const resizer = createResizer(preprocessing);
+const frontEnd = openImageFrontEnd({ preprocessing, limits: DEFAULT_LIMITS, workers: 1 });
+const SIZES = [
+  [224, 224],
+  [1152, 864],
+  [4000, 3000],
+  [8000, 6000],
+] as const;
+
+type Step = (bytes: Uint8Array, decoded: Picture) => Promise<Uint8Array>;
+
+/** The same sizes and the same crop as ours, so that only the filter differs. */
+function cubic(input: Sharp, decoded: Picture, fastShrinkOnLoad: boolean): Promise<Uint8Array> {
+  const { horizontal, vertical } = geometryOf(decoded, preprocessing);
+  return input
+    .resize(horizontal.to, vertical.to, { fit: 'fill', kernel: 'cubic', fastShrinkOnLoad })
+    .extract({ left: horizontal.first, top: vertical.first, width: edge, height: edge })
+    .raw()
+    .toBuffer();
+}
+/** In the order of the columns. */
+const STEPS: readonly Step[] = [
+  async (bytes) => (await decodePicture(bytes, DEFAULT_LIMITS)).data,
+  async (_, decoded) => resizer.resizeAndCrop(decoded),
+  (_, decoded) =>
+    cubic(
+      sharp(decoded.data, { raw: { width: decoded.width, height: decoded.height, channels: 3 } }),
+      decoded,
+      false,
+    ),
+  (bytes) => frontEnd.prepare(bytes),
+  (bytes, decoded) => cubic(sharp(bytes), decoded, false),
+  (bytes, decoded) => cubic(sharp(bytes), decoded, true),
+];
+
+console.log(
+  `\n**Pictures to ${edge} x ${edge}**, JPEG; ${values.rounds} rounds, ${cpus().length} cores of ${cpus()[0]!.model}\n`,
+);
+console.log(
+  '| | decode | resize | sharp resize of the decoded | both in the thread | sharp whole | sharp whole, shrunk while decoded | cosine of the last two to exact |',
+);
+console.log('|---|---|---|---|---|---|---|---|');
+for (const [width, height] of SIZES) {
+  const bytes = await photograph(width, height);
+  const times = STEPS.map((): number[] => []);
+  const results: Uint8Array[] = [];
+  // Large ones need fewer rounds for the same time.
+  const rounds = Math.max(5, Math.round(Number(values.rounds) / Math.ceil((width * height) / 12e6)));
+  for (let round = 0; round < rounds; round += 1) {
+    const decoded = await decodePicture(bytes, DEFAULT_LIMITS);
+    for (const [index, step] of STEPS.entries()) {
+      const copy = new Uint8Array(bytes);
+      const begun = performance.now();
+      results[index] = await step(copy, decoded);
+      times[index]!.push(performance.now() - begun);
+    }
+  }
+  const cosines = [4, 5].map((index) => cosine(results[index]!, results[1]!).toFixed(5));
+  const cells = times.map((list) => `${median(list).toFixed(1)} ms`);
+  console.log(`| ${[`${width} x ${height}`, ...cells, cosines.join(', ')].join(' | ')} |`);
+}
+await frontEnd.close();
+
+/** Large shapes, small ones and grain, in the manner of a photograph's spectrum, which decides what decoding costs. */
+async function photograph(width: number, height: number): Promise<Buffer> {
+  const data = new Uint8Array(width * height * 3);
+  let state = 1;
+  for (let y = 0, at = 0; y < height; y += 1) {
+    for (let x = 0; x < width; x += 1) {
+      state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+      const grain = (state / 2 ** 32 - 0.5) * 10;
+      const shape = 60 * Math.sin((x / width) * 9 + (y / height) * 4) + 25 * Math.cos(x / 37 - y / 23);
+      for (let channel = 0; channel < 3; channel += 1, at += 1) {
+        data[at] = 128 + shape * (1 - channel / 5) + grain + (((x >> 7) + (y >> 6)) % 3) * 20;
+      }
+    }
+  }
+  return sharp(data, { raw: { width, height, channels: 3 } })
+    .jpeg({ quality: 85 })
+    .toBuffer();
+}
+
+function cosine(one: Uint8Array, other: Uint8Array): number {
+  let [product, first, second] = [0, 0, 0];
+  for (const [index, value] of one.entries()) {
+    product += (value - 128) * (other[index]! - 128);
+    first += (value - 128) ** 2;
+    second += (other[index]! - 128) ** 2;
+  }
+  return product / Math.sqrt(first * second);
+}
