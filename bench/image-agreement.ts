@@ -28,6 +28,7 @@ const entries = JSON.parse(await readFile(join(folder, 'index.json'), 'utf8')) a
 const frontEnd = openImageFrontEnd({
   preprocessing: clipPreprocessing(224),
   limits: DEFAULT_LIMITS,
+  resize: 'exact',
   workers: 1,
 });
 const kinds = new Map<string, Figures>();
