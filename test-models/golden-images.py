@@ -5,7 +5,7 @@ pip install pillow==12.1.0 numpy==2.2.6 transformers==4.57.6
 Rows come before columns in all versions of Pillow up to that, and so in what models were trained on; 12.3 and 13 have a few shapes the
 other way round, for speed, and then other roundings.
 
-python test-models/golden-images.py
+python test-models/golden-images.py; npx biome format --write test/fixtures/images
 python test-models/golden-images.py --many FOLDER   (larger ones, for dist/bench/image-agreement.js)
 """
 import base64
@@ -201,5 +201,50 @@ def stretched(image, edge):
     return np.asarray(image.resize((edge, edge), Image.Resampling.BICUBIC, box))
 
 
+def kinds(image, seed):
+    grey = image.convert("L")
+    exif = turned(image, seed % 8 + 1)
+    yield "jpeg 4:2:0.jpg", encode(image, "JPEG", quality=60 + seed % 40), None
+    yield "jpeg 4:4:4.jpg", encode(image, "JPEG", quality=60 + seed % 40, subsampling=0), None
+    yield "jpeg progressive exif.jpg", encode(image, "JPEG", quality=75, progressive=True, exif=exif), None
+    yield "jpeg grey.jpg", encode(grey, "JPEG"), None
+    yield "jpeg cmyk.jpg", encode(image.convert("CMYK"), "JPEG"), None
+    yield "png rgb.png", encode(image, "PNG", compress_level=1), None
+    if max(image.size) > 1500:
+        return
+    yield "png rgba.png", encode(with_alpha(image, seed), "PNG"), None
+    yield "png palette.png", encode(image.quantize(200), "PNG", transparency=bytes(range(200))), None
+    yield "png 16 bit.png", png(wide(image), 2), None
+    yield "png 16 bit grey.png", png(wide(grey)[..., None], 0), grey.convert("RGB")
+    yield "png interlaced.png", png(np.asarray(image), 2, interlaced=True), None
+    yield "webp.webp", encode(image, "WEBP", quality=70), None
+    yield "webp lossless.webp", encode(with_alpha(image, seed), "WEBP", lossless=True, exact=True), None
+    yield "gif.gif", encode(image.quantize(64), "GIF", transparency=seed % 64), None
+    yield "tiff.tif", encode(image, "TIFF", compression="tiff_lzw"), None
+    yield "avif 4:4:4.avif", encode(image, "AVIF", quality=80, subsampling="4:4:4", speed=9), None
+    yield "avif 4:2:0.avif", encode(image, "AVIF", quality=80, speed=9), None
+
+
+SIZES = [(8000, 6000), (4000, 3000), (3000, 4000), (1600, 900), (1024, 768), (640, 480), (447, 671), (225, 300), (224, 224)]
+SIZES += [(223, 500), (100, 75), (31, 57), (1400, 30), (17, 900)]
+
+
+def write_many(folder):
+    folder.mkdir(parents=True)
+    index = []
+    for seed, (width, height) in enumerate(SIZES):
+        for kind, content, right in kinds(drawing(width, height, seed, noise=6), seed):
+            stem, extension = kind.rsplit(".", 1)
+            file = f"{len(index)}.{extension}"
+            (folder / file).write_bytes(content)
+            crop = prepared(reference(content, right), PROCESSORS["clip"])
+            (folder / f"{file}.rgb").write_bytes(crop.tobytes())
+            index.append({"file": file, "kind": stem})
+    (folder / "index.json").write_text(json.dumps(index))
+
+
 if __name__ == "__main__":
-    write_fixtures(Path(__file__).parent.parent / "test/fixtures/images")
+    if sys.argv[1:2] == ["--many"]:
+        write_many(Path(sys.argv[2]))
+    else:
+        write_fixtures(Path(__file__).parent.parent / "test/fixtures/images")

@@ -4,12 +4,15 @@ import { runInNewContext } from 'node:vm';
 import { parentPort, workerData } from 'node:worker_threads';
 import { AppError, toWireError } from '../../base/errors.ts';
 import type { FrontEndAnswer, FrontEndStart, FrontEndWork } from './front-end.ts';
-import { decodePicture } from './picture.ts';
+import { reductionOf } from './geometry.ts';
+import { decodePicture, decodeReduced } from './picture.ts';
+import type { Size } from './preprocessing.ts';
 import { createResizer } from './resize.ts';
 
-const { preprocessing, limits } = workerData as FrontEndStart;
+const { preprocessing, limits, resize } = workerData as FrontEndStart;
 const port = parentPort!;
 const resizer = createResizer(preprocessing);
+const fast = { limits, reductionOf: (size: Size) => reductionOf(size, preprocessing) };
 /** Of the picture under way. */
 let controller = new AbortController();
 
@@ -33,9 +36,10 @@ port.on('message', (work: FrontEndWork) => {
 async function answer(bytes: Uint8Array, signal: AbortSignal): Promise<void> {
   let pixels = 0;
   try {
-    const picture = await decodePicture(bytes, limits, signal);
+    const reduced = resize === 'fast' ? await decodeReduced(bytes, fast, signal) : undefined;
+    const picture = reduced ?? (await decodePicture(bytes, limits, signal));
     pixels = picture.width * picture.height;
-    const crop = resizer.resizeAndCrop(picture);
+    const crop = reduced === undefined ? resizer.resizeAndCrop(picture) : new Uint8Array(reduced.data);
     port.postMessage({ pixels: crop } satisfies FrontEndAnswer, [crop.buffer]);
   } catch (thrown) {
     // A fault of ours ends the thread; the picture fails, and the next one gets a thread without it.

@@ -1,4 +1,5 @@
 /** Which part of a picture a model sees, and how large: one axis at a time. */
+import type { Reduction } from './libvips.ts';
 import type { Crop, Preprocessing, Size } from './preprocessing.ts';
 
 /** A line of `from` pixels becomes one of `to`, of which `count` beginning at `first` are wanted. */
@@ -21,6 +22,20 @@ export function geometryOf(size: Size, { resize, crop }: Preprocessing): Geometr
   return {
     horizontal: { from: size.width, ...cut(resized.width, crop.width, crop) },
     vertical: { from: size.height, ...cut(resized.height, crop.height, crop) },
+  };
+}
+
+/** The whole way in one step, for a picture that at least halves along both axes and fills the crop; nothing for others. */
+export function reductionOf(size: Size, preprocessing: Preprocessing): Reduction | undefined {
+  const { horizontal, vertical } = geometryOf(size, preprocessing);
+  const isReduced = [horizontal, vertical].every(({ from, to, count }, axis) => {
+    const wanted = axis === 0 ? preprocessing.crop.width : preprocessing.crop.height;
+    return from >= to * 2 && count === wanted;
+  });
+  if (!isReduced) return undefined;
+  return {
+    to: { width: horizontal.to, height: vertical.to },
+    kept: { left: horizontal.first, top: vertical.first, width: horizontal.count, height: vertical.count },
   };
 }
 

@@ -9,7 +9,7 @@ import { picture, pngOf } from '../../support/pictures.ts';
 const preprocessing = clipPreprocessing(64);
 
 function open(context: TestContext, workers = 1): ImageFrontEnd {
-  const frontEnd = openImageFrontEnd({ preprocessing, limits: DEFAULT_LIMITS, workers });
+  const frontEnd = openImageFrontEnd({ preprocessing, limits: DEFAULT_LIMITS, resize: 'exact', workers });
   context.after(() => frontEnd.close());
   return frontEnd;
 }
@@ -95,9 +95,40 @@ test('closing fails what is under way and what waits, and what comes later', asy
 test('a thread that ends fails its picture with an error, and the next picture gets a new one', async (context) => {
   // A scale that no thread can compute with, so that each one ends: it is a fault of ours, not of the picture.
   const broken = { ...preprocessing, resize: null } as unknown as typeof preprocessing;
-  const frontEnd = openImageFrontEnd({ preprocessing: broken, limits: DEFAULT_LIMITS, workers: 1 });
+  const frontEnd = openImageFrontEnd({
+    preprocessing: broken,
+    limits: DEFAULT_LIMITS,
+    resize: 'exact',
+    workers: 1,
+  });
   context.after(() => frontEnd.close());
   for (let turn = 0; turn < 2; turn += 1) {
     await assert.rejects(frontEnd.prepare(sent('rgb.png')), { code: 'model_crashed' });
+  }
+});
+
+test('the fast way is close to the exact one for large pictures, and the same for others', async (context) => {
+  const exact = open(context);
+  const fast = openImageFrontEnd({ preprocessing, limits: DEFAULT_LIMITS, resize: 'fast', workers: 1 });
+  context.after(() => fast.close());
+  const differences = async (name: string) => {
+    const [one, other] = await Promise.all([exact.prepare(sent(name)), fast.prepare(sent(name))]);
+    assert.equal(one.length, other.length);
+    return [...one].map((value, at) => Math.abs(value - other[at]!));
+  };
+  // 300 x 225; sharp rounds between its steps otherwise.
+  const large = await differences('baseline-420.jpg');
+  assert.ok(large.reduce((sum, one) => sum + one, 0) / large.length < 0.5);
+  assert.ok(Math.max(...large) > 0, 'it is another filter');
+  for (const name of [
+    'rgb.png',
+    'cmyk.jpg',
+    'exif-6.jpg',
+    'rgba.png',
+    '7x10.png',
+    '1x5000.png',
+    'rgb-16.png',
+  ]) {
+    assert.equal(Math.max(...(await differences(name))), 0, name);
   }
 });
