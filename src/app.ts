@@ -196,6 +196,7 @@ function visionDefaults({ models, vision, offline }: Config): VisionDefaults {
       maxFrames: vision.maxImageFrames,
       decodeTimeoutSeconds: vision.decodeTimeoutSeconds,
     },
+    resize: vision.resize,
     textCacheEntries: vision.textCacheEntries,
     logitScale: vision.logitScale ?? undefined,
     keepAliveSeconds: ({ name, base }) =>

@@ -193,6 +193,10 @@ export const configSchema = z.object({
       'What cosines are multiplied by before the softmax of a classification.',
       { fallback: 'the model’s own, which is 100 for most' },
     ),
+    resize: note(
+      z.enum(['exact', 'fast']).default('exact'),
+      'exact: images are resized as the models’ makers did, to the last bit. fast: by a filter close to that, in a third of the time for large ones.',
+    ),
     maxRequestBytes: note(bytes(1024).default(64 * MIB), 'Largest JSON body with images.'),
     maxImageBytes: note(bytes(1).default(20 * MIB), 'Largest image file.'),
     maxImagePixels: note(

@@ -17,6 +17,7 @@ import type {
   EmbeddedTextList,
 } from './clip/model.ts';
 import { LABEL_PLACE } from './clip/prompts.ts';
+import type { ResizeMode } from './image/front-end.ts';
 import type { PictureLimits } from './image/picture.ts';
 import type {
   Classification,
@@ -37,6 +38,7 @@ export interface VisionDefaults {
   readonly autoPull: boolean;
   readonly threads: number;
   readonly limits: PictureLimits;
+  readonly resize: ResizeMode;
   readonly textCacheEntries: number;
   /** In place of the models' own. */
   readonly logitScale: number | undefined;
@@ -114,13 +116,13 @@ export function createVisionService(parts: VisionParts): PreparingVisionService 
         return parts.convert(installed.directory, directory, { kind, computeType, signal });
       },
     });
-    const { threads, limits, textCacheEntries } = defaults;
+    const { threads, limits, resize, textCacheEntries } = defaults;
     return {
       key: `${computeType}-${key}`,
       model: name,
       kind,
       directory: installed.directory,
-      options: { graphs, threads, limits, textCacheEntries } satisfies ClipLoadOptions,
+      options: { graphs, threads, limits, resize, textCacheEntries } satisfies ClipLoadOptions,
       memoryBytes: estimateMemoryBytes(entry, computeType),
     };
   }

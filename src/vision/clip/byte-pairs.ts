@@ -21,9 +21,9 @@ export interface SpecialToken {
   readonly isNormalized: boolean;
 }
 
-const PIECES = /'s|'t|'re|'ve|'m|'ll|'d|\p{L}+|\p{N}|[^\s\p{L}\p{N}]+/gu;
-/** Unicode's White_Space, which JavaScript's \s is not quite. */
-const SPACES = /[\t-\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+/g;
+/** Spaces are Unicode's: JavaScript's \s also takes the byte order mark for one. */
+const PIECES = /'s|'t|'re|'ve|'m|'ll|'d|\p{L}+|\p{N}|[^\p{White_Space}\p{L}\p{N}]+/gu;
+const SPACES = /\p{White_Space}+/gu;
 const END_OF_WORD = '</w>';
 /** Words are short and recur; one of thousands of letters would be a key of as many. */
 const MAX_REMEMBERED = 50_000;

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import type { LoadedModel, LoadSpec } from '../../engine/protocol.ts';
 import { createBatcher } from '../batcher.ts';
-import { openImageFrontEnd } from '../image/front-end.ts';
+import { openImageFrontEnd, type ResizeMode } from '../image/front-end.ts';
 import type { PictureLimits } from '../image/picture.ts';
 import { cosine, type RankedLabel, rankLabels } from '../ranking.ts';
 import type { Named } from '../service.ts';
@@ -20,6 +20,7 @@ export type ClipLoadOptions = {
   readonly graphs: string;
   readonly threads: number;
   readonly limits: PictureLimits;
+  readonly resize: ResizeMode;
   /** Texts whose embeddings are remembered. */
   readonly textCacheEntries: number;
 };
@@ -78,7 +79,8 @@ export async function load(spec: LoadSpec): Promise<LoadedModel> {
   const { dimension, preprocessing } = described;
   const tokenizer = openTextTokenizer(spec.directory, described);
   const encoders = await startEncoders(encodersStart(spec.directory, options, described));
-  const frontEnd = openImageFrontEnd({ preprocessing, limits: options.limits, workers: options.threads });
+  const { limits, resize } = options;
+  const frontEnd = openImageFrontEnd({ preprocessing, limits, resize, workers: options.threads });
   const batcher = createBatcher<Uint8Array<ArrayBuffer>, Float32Array>({
     mostItems: BATCH_IMAGES,
     run: async (pictures) => rowsOf(await encoders.encodeImages(pictures), dimension),
