@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import sharp from 'sharp';
 import type { AppError } from '../../../src/base/errors.ts';
 import { DEFAULT_LIMITS, decodePicture, type PictureLimits } from '../../../src/vision/image/picture.ts';
 import { noise } from '../../support/noise.ts';
@@ -55,6 +56,12 @@ const OTHERS: readonly (readonly [string, string, RegExp])[] = [
 for (const [what, content, message] of OTHERS) {
   test(`${what} is refused by its name`, () => refusesImage(Buffer.from(content, 'latin1'), message));
 }
+
+test('behind the names stands a second fence: libvips itself reads no SVG any more', async () => {
+  await decodePicture(picture('rgb.png'), DEFAULT_LIMITS);
+  const drawing = Buffer.from('<svg xmlns="http://www.w3.org/2000/svg" width="4" height="4"/>');
+  await assert.rejects(sharp(drawing).metadata(), /unsupported image format/);
+});
 
 test('random bytes are no picture', () => refusesImage(random, /no picture that is known/));
 
