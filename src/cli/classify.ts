@@ -5,7 +5,8 @@ import type { CliContext } from './context.ts';
 import { eachImage } from './each-image.ts';
 import { readImageFile } from './image-files.ts';
 import { collected, numberBetween, wholeNumberBetween } from './option-values.ts';
-import { type Seer, type SeerOptions, withSeer } from './seer.ts';
+import type { Seer } from './see-remotely.ts';
+import { type SeerOptions, withSeer } from './seer.ts';
 import { formatTable } from './table.ts';
 
 interface Options extends SeerOptions {

@@ -1,9 +1,11 @@
 /** Vision by a running server, through the same API that everyone uses. */
 import { json } from 'node:stream/consumers';
 import type { RankedLabel } from '../vision/ranking.ts';
-import type { Embeddings, Named } from '../vision/service.ts';
+import type { Embeddings, Named, VisionService } from '../vision/service.ts';
 import { askServer, type RemoteServer } from './ask-server.ts';
-import type { Seer } from './seer.ts';
+
+/** What a command needs of whoever looks. */
+export type Seer = Pick<VisionService, 'classify' | 'embedImages' | 'embedTexts'>;
 
 interface Answer {
   readonly model: string;

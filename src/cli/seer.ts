@@ -1,10 +1,7 @@
 /** Who looks at pictures for a command: this machine, or a server. */
-import type { VisionService } from '../vision/service.ts';
 import type { CliContext } from './context.ts';
 import { prepareModel } from './prepare-model.ts';
-import { seeRemotely } from './see-remotely.ts';
-
-export type Seer = Pick<VisionService, 'classify' | 'embedImages' | 'embedTexts'>;
+import { type Seer, seeRemotely } from './see-remotely.ts';
 
 export interface SeerOptions {
   readonly model?: string;
