@@ -129,6 +129,8 @@ export function createVisionService(parts: VisionParts): PreparingVisionService 
 
   /** A request may install what the catalogue knows, and nothing else: a client must not choose what a server downloads. */
   async function requireInstallable(resolved: ResolvedName): Promise<void> {
+    // What came with Percept needs no download.
+    if (resolved.entry.isBundled) return;
     if (!defaults.autoPull || !isKnown(resolved)) await store.require(resolved.base);
   }
 
@@ -197,7 +199,8 @@ export function createVisionService(parts: VisionParts): PreparingVisionService 
   async function models(): Promise<VisionModel[]> {
     const installed = (await store.list()).filter(({ manifest }) => manifest.kind === 'clip');
     const names = new Set(installed.map(({ manifest }) => manifest.name));
-    if (defaults.autoPull) for (const { kind, name } of CATALOGUE) if (kind === 'clip') names.add(name);
+    for (const { kind, name, isBundled } of CATALOGUE)
+      if (kind === 'clip' && (defaults.autoPull || isBundled)) names.add(name);
     return Promise.all([...names].map(async (name) => describe(await resolve(name), installed)));
   }
 

@@ -2,6 +2,7 @@
 import { Worker } from 'node:worker_threads';
 import { abortError } from '../../base/abort.ts';
 import { AppError, fromWireError, type WireError } from '../../base/errors.ts';
+import { restrictLibvips } from './libvips.ts';
 import type { PictureLimits } from './picture.ts';
 import type { Preprocessing } from './preprocessing.ts';
 
@@ -46,6 +47,7 @@ interface Place {
 }
 
 export function openImageFrontEnd({ workers, ...start }: ImageFrontEndSettings): ImageFrontEnd {
+  restrictLibvips();
   /** In the order of their coming; whoever has gone is not in it. */
   const waiting: Task[] = [];
   const places = Array.from({ length: workers }, (): Place => ({ worker: undefined, task: undefined }));

@@ -91,11 +91,15 @@ const LOADERS: Readonly<Record<PictureFormat, string>> = {
   tiff: 'VipsForeignLoadTiffBuffer',
 };
 
+let isRestricted = false;
+
 /**
- * For a thread that does nothing else: a second fence behind `identifyPicture`, one thread for each picture, and no memory kept between
- * two. All of it holds for the whole process.
+ * A second fence behind `identifyPicture`, one thread for each picture, and no memory kept between two. All of it holds for the whole
+ * process, and every loader is blocked for a moment: for the thread that starts others, before it does.
  */
 export function restrictLibvips(): void {
+  if (isRestricted) return;
+  isRestricted = true;
   sharp.block({ operation: ['VipsForeignLoad'] });
   sharp.unblock({ operation: Object.values(LOADERS) });
   sharp.cache(false);

@@ -10,7 +10,6 @@ import {
   type PictureHeader,
   type Reduction,
   readHeader,
-  restrictLibvips,
 } from './libvips.ts';
 import { identifyPicture, type PictureFormat, READ_FORMATS } from './picture-format.ts';
 import type { Size } from './preprocessing.ts';
@@ -78,7 +77,6 @@ async function examinePicture(
 ): Promise<{ format: PictureFormat; header: PictureHeader }> {
   throwIfAborted(signal);
   const format = identifyPicture(bytes);
-  restrictLibvips();
   const header = await readHeader(bytes).catch(refuseDamage);
   requireLimits(header, limits);
   requireKnownSamples(header);

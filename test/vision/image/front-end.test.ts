@@ -30,6 +30,14 @@ test('pictures come back in the order of their answers, each its own', async (co
   }
 });
 
+// A thread that set libvips up for itself once kept the others from reading meanwhile.
+test('threads that begin while others decode do not disturb them', async (context) => {
+  for (let round = 0; round < 3; round += 1) {
+    const frontEnd = open(context, 8);
+    await Promise.all(Array.from({ length: 200 }, () => frontEnd.prepare(sent('rgb.png'))));
+  }
+});
+
 test('bytes that fill their memory are moved, a part of other bytes is copied', async (context) => {
   const frontEnd = open(context);
   const whole = sent('rgb.png');
