@@ -19,6 +19,9 @@ from card import card
 from draw import Scene, example, never_trained, placed_scenes, scenes
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
+sys.path.insert(0, os.path.join(ROOT, "test-models"))
+from clip_vocabulary import save_tokenizer  # noqa: E402
+
 MODEL, SHEETS = os.path.join(ROOT, "models", "clip-shapes"), os.path.join(ROOT, "test", "fixtures", "clip-shapes")
 CELL, COLUMNS, SHEETS_OF_SHAPES = 96, 15, 4
 TEMPLATES = ["{}", "a photo of {}", "a drawing of {}", "this is a photo of {}."]
@@ -62,8 +65,7 @@ def write_sheets():
 def write_model(trained):
     model = CLIPModel.from_pretrained(trained).half()
     model.save_pretrained(MODEL)
-    tokenizer = CLIPTokenizerFast.from_pretrained(trained)
-    tokenizer.save_pretrained(MODEL)
+    save_tokenizer(CLIPTokenizerFast.from_pretrained(trained), MODEL)
     side = model.config.vision_config.image_size
     CLIPImageProcessor(size={"shortest_edge": side}, crop_size={"height": side, "width": side}).save_pretrained(MODEL)
     os.makedirs(os.path.join(MODEL, "examples"), exist_ok=True)
