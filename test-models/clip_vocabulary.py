@@ -64,4 +64,7 @@ def save_tokenizer(tokenizer, directory):
     """vocab.json, merges.txt, tokenizer.json, tokenizer_config.json and special_tokens_map.json, as published models have them."""
     os.makedirs(directory, exist_ok=True)
     tokenizer.backend_tokenizer.no_truncation()
+    tokenizer.backend_tokenizer.no_padding()
+    for used in ("max_length", "pad_to_multiple_of", "pad_token_type_id", "padding_side"):
+        tokenizer.init_kwargs.pop(used, None)
     tokenizer.save_pretrained(directory)

@@ -45,11 +45,11 @@ def prompt(scene):
 
 
 def caption(scene, random):
-    """A caption that is true of the scene, in one of many wordings; one in eight leaves the colour, the shape or the count out."""
+    """A caption that is true of the scene, in one of many wordings; one in six leaves the colour, the shape or the count out."""
     colour, shape, count, position = scene.colour, scene.shape, scene.count, scene.position
-    if position and random.random() < 0.25:
+    if position and random.random() < 0.15:
         position = None
-    part = random.choice(["colour", "shape", "count"]) if position is None and random.random() < 0.125 else None
+    part = random.choice(["colour", "shape"] if position else ["colour", "shape", "count"]) if random.random() < 1 / 6 else None
     colour = None if part == "colour" else colour
     noun = "shape" if part == "shape" else shape
     if part == "count":

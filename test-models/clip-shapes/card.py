@@ -18,6 +18,8 @@ def card(figures, training, examples):
         sizes=sizes,
         trained=percent(figures["trained"]),
         unseen=percent(figures["unseen"]),
+        sheets_trained=percent(figures["sheets_trained"]),
+        sheets_unseen=percent(figures["sheets_unseen"]),
         places=percent(figures["places"]),
         only_place=percent(figures["only_place"]),
         trained_count=fresh["trained"],
@@ -37,7 +39,7 @@ A **toy**: a CLIP of 1.4 million weights that knows drawings of shapes and nothi
 one to three circles, squares, triangles, stars or hearts in red, orange, yellow, green, blue or purple, and where a single one is
 (left, right, top, bottom, centre). Shown a photo, it answers nonsense. It is here so that the service can be tried, shown and tested
 in seconds without a download, by the same path as a real CLIP (`CLIPModel`: config.json, model.safetensors, vocab.json, merges.txt,
-tokenizer.json, preprocessor_config.json).
+tokenizer.json, preprocessor_config.json). Some drawings, chosen among those that it answers rightly:
 
 {examples}
 
@@ -56,6 +58,8 @@ The sheets in test/fixtures/clip-shapes: 360 drawings with 90 prompts (colour x 
 | template | 90 prompts | 150 prompts with a place |
 |---|---|---|
 {templates}
+
+With the plain prompt, {sheets_trained} of the trained combinations and {sheets_unseen} of the 13 that were never trained.
 
 Fresh drawings of 64 to 512 px with blur, noise and JPEG's marks, the plain prompt:
 

@@ -19,6 +19,9 @@ from card import card
 from draw import Scene, example, never_trained, placed_scenes, scenes
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
+sys.path.insert(0, os.path.join(ROOT, "test-models"))
+from clip_vocabulary import save_tokenizer  # noqa: E402
+
 MODEL, SHEETS = os.path.join(ROOT, "models", "clip-shapes"), os.path.join(ROOT, "test", "fixtures", "clip-shapes")
 CELL, COLUMNS, SHEETS_OF_SHAPES = 96, 15, 4
 TEMPLATES = ["{}", "a photo of {}", "a drawing of {}", "this is a photo of {}."]
@@ -62,13 +65,12 @@ def write_sheets():
 def write_model(trained):
     model = CLIPModel.from_pretrained(trained).half()
     model.save_pretrained(MODEL)
-    tokenizer = CLIPTokenizerFast.from_pretrained(trained)
-    tokenizer.save_pretrained(MODEL)
+    save_tokenizer(CLIPTokenizerFast.from_pretrained(trained), MODEL)
     side = model.config.vision_config.image_size
     CLIPImageProcessor(size={"shortest_edge": side}, crop_size={"height": side, "width": side}).save_pretrained(MODEL)
     os.makedirs(os.path.join(MODEL, "examples"), exist_ok=True)
     for scene in EXAMPLES:
-        drawing = example(scene, 256, f"example {prompt(scene)}", wear=False)
+        drawing = example(scene, 256, f"sketch {prompt(scene)}", wear=False)
         drawing.save(os.path.join(MODEL, "examples", prompt(scene).replace(" ", "-") + ".png"), optimize=True)
     with open(os.path.join(trained, "training.json"), encoding="utf8") as file:
         training = json.load(file)
@@ -113,13 +115,17 @@ def part(rights):
 
 def figures():
     """What the card says: accuracy on the sheets, and on fresh drawings with blur, noise and JPEG's marks at other sizes."""
-    published, found = Published(), {}
+    published, found, sheets = Published(), {}, {True: [], False: []}
     for template in TEMPLATES:
         rights = {"shapes": [], "places": []}
         for prompts, pictures, answers in cells():
             texts = published.texts([template.format(text) for text in prompts])
             best = (published.pictures(pictures) @ texts.T).argmax(-1).tolist()
-            rights["shapes" if len(prompts) == len(scenes()) else "places"] += [a == b for a, b in zip(best, answers)]
+            plain = len(prompts) == len(scenes())
+            rights["shapes" if plain else "places"] += [a == b for a, b in zip(best, answers)]
+            if plain and template == "{}":
+                for chosen, answer in zip(best, answers):
+                    sheets[never_trained(scenes()[answer])].append(chosen == answer)
         found[f"sheets {template}"] = {name: part(values) for name, values in rights.items()}
     texts, placed = (published.texts([prompt(scene) for scene in kind]) for kind in (scenes(), placed_scenes()))
     seen, unseen, places, only_place = [], [], [], []
@@ -135,6 +141,7 @@ def figures():
         groups = scores.view(len(scores), -1, 5)[torch.arange(len(scores)), torch.arange(len(scores)) // 5]
         only_place += (groups.argmax(-1) == torch.arange(len(scores)) % 5).tolist()
     found.update(trained=part(seen), unseen=part(unseen), places=part(places), only_place=part(only_place))
+    found.update(sheets_trained=part(sheets[False]), sheets_unseen=part(sheets[True]))
     found["fresh drawings"] = {"trained": len(seen), "unseen": len(unseen), "places": len(places)}
     return found
 
