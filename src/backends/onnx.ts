@@ -26,6 +26,11 @@ export interface OnnxSession {
 export interface OnnxOptions {
   /** Threads of one operator; never more than free cores, since they wait for one another. */
   readonly threads: number;
+  /**
+   * Threads wait for one another by turning in circles while a graph runs, and not between runs: faster where operators are short, and a
+   * loss where other work could have had the core. False where it is left out.
+   */
+  readonly spins?: boolean;
 }
 
 /** Loads a graph from a file, or from memory. Throws `model_failed` when the runtime refuses it and `not_runnable` when there is no runtime. */
@@ -46,7 +51,7 @@ export async function openOnnxSession(
     logSeverityLevel: 3,
     // Threads that spin while they wait slow the other sessions and the server down: 13 % on whisper-base (docs/benchmarks.md).
     extra: {
-      session: { intra_op: { allow_spinning: '0' } },
+      session: { intra_op: { allow_spinning: options.spins ? '1' : '0' }, force_spinning_stop: '1' },
       // SkipLayerNormalization is slower than what it is made of (docs/benchmarks.md).
       optimization: { disable_specified_optimizers: 'SkipLayerNormFusion' },
     },

@@ -19,8 +19,8 @@ export interface ExportedStart {
 /** Throws `unsupported_model` for graphs with other inputs or outputs, `model_failed` when the runtime refuses one. */
 export async function openExportedEncoders(start: ExportedStart): Promise<ClipEncoders> {
   const { imageGraph, textGraph, preprocessing, threads } = start;
-  const image = await openOnnxSession(imageGraph, { threads });
-  const text = await openOnnxSession(textGraph, { threads });
+  const image = await openOnnxSession(imageGraph, { threads, spins: true });
+  const text = await openOnnxSession(textGraph, { threads, spins: true });
   const imageOutput = requireName(image.outputs, ['image_embeds', 'pooler_output'], imageGraph);
   const textOutput = requireName(text.outputs, ['text_embeds', 'pooler_output'], textGraph);
   requireName(image.inputs, ['pixel_values'], imageGraph);

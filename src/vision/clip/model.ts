@@ -59,8 +59,8 @@ export interface EmbeddedTextList extends EmbeddedImages {
   readonly texts: TextCounts;
 }
 
-/** One call of these takes an eighth of a second on two cores; longer ones hold up whoever comes, and are hardly faster (docs/benchmarks.md). */
-const BATCH_IMAGES = 8;
+/** One call of these takes a quarter of a second on two cores at int8; longer ones hold up whoever comes, and are no faster (docs/benchmarks.md). */
+export const BATCH_IMAGES = 16;
 
 /** The smallest picture that there is, a GIF; new each time, as a thread takes it. */
 const ONE_PIXEL = () =>

@@ -13,8 +13,8 @@ export interface OwnStart {
 
 /** Throws `model_failed` when the runtime refuses a graph. */
 export async function openOwnEncoders({ graphs, threads }: OwnStart): Promise<ClipEncoders> {
-  const image = await openOnnxSession(join(graphs, IMAGE_FILE), { threads });
-  const text = await openOnnxSession(join(graphs, TEXT_FILE), { threads });
+  const image = await openOnnxSession(join(graphs, IMAGE_FILE), { threads, spins: true });
+  const text = await openOnnxSession(join(graphs, TEXT_FILE), { threads, spins: true });
   return {
     encodeImages: (pictures) => encodeImages(image, pictures),
     encodeTexts: (texts) => encodeTexts(text, texts),
