@@ -33,6 +33,9 @@ export interface OnnxOptions {
   readonly spins?: boolean;
 }
 
+/** Long enough for the next operator; longer is time that another thread could have had. */
+const SPINNING = { allow_spinning: '1', spin_duration_us: '50' };
+
 /** Loads a graph from a file, or from memory. Throws `model_failed` when the runtime refuses it and `not_runnable` when there is no runtime. */
 export async function openOnnxSession(
   graph: string | Uint8Array,
@@ -51,7 +54,7 @@ export async function openOnnxSession(
     logSeverityLevel: 3,
     // Threads that spin while they wait slow the other sessions and the server down: 13 % on whisper-base (docs/benchmarks.md).
     extra: {
-      session: { intra_op: { allow_spinning: options.spins ? '1' : '0' }, force_spinning_stop: '1' },
+      session: { intra_op: options.spins ? SPINNING : { allow_spinning: '0' }, force_spinning_stop: '1' },
       // SkipLayerNormalization is slower than what it is made of (docs/benchmarks.md).
       optimization: { disable_specified_optimizers: 'SkipLayerNormFusion' },
     },
