@@ -1,8 +1,8 @@
 """Random weights of a real CLIP architecture, for speed: no checkpoint can be told from another by its time.
 
-    python clip_weights.py DIRECTORY [--patch 32]
+    python clip_weights.py DIRECTORY [--architecture b-32|b-16|l-14]
 
-Writes config.json and model.safetensors of ViT-B (OpenAI's sizes), biases and norms perturbed so that nothing is trivial, and a tokenizer
+Writes config.json and model.safetensors (OpenAI's sizes), biases and norms perturbed so that nothing is trivial, and a tokenizer
 with OpenAI's number of tokens, which holds single bytes only: what a text says does not change what it costs.
 """
 
@@ -14,6 +14,13 @@ import torch
 from transformers import CLIPConfig, CLIPModel, CLIPTextConfig, CLIPVisionConfig
 
 VOCABULARY = 49408
+LARGE_VISION = {"hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 24, "num_attention_heads": 16, "projection_dim": 768}
+LARGE_TEXT = {"hidden_size": 768, "intermediate_size": 3072, "num_attention_heads": 12, "projection_dim": 768}
+ARCHITECTURES = {
+    "b-32": (CLIPVisionConfig(patch_size=32), CLIPTextConfig(), 512),
+    "b-16": (CLIPVisionConfig(patch_size=16), CLIPTextConfig(), 512),
+    "l-14": (CLIPVisionConfig(patch_size=14, **LARGE_VISION), CLIPTextConfig(**LARGE_TEXT), 768),
+}
 
 
 def byte_characters():
@@ -36,11 +43,11 @@ def write_tokenizer(directory):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("directory", type=pathlib.Path)
-    parser.add_argument("--patch", type=int, default=32)
+    parser.add_argument("--architecture", choices=ARCHITECTURES, default="b-32")
     arguments = parser.parse_args()
     torch.manual_seed(7)
-    config = CLIPConfig.from_text_vision_configs(CLIPTextConfig(), CLIPVisionConfig(patch_size=arguments.patch))
-    model = CLIPModel(config).eval()
+    vision, text, dimension = ARCHITECTURES[arguments.architecture]
+    model = CLIPModel(CLIPConfig.from_text_vision_configs(text, vision, projection_dim=dimension)).eval()
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if name.endswith("bias"):
