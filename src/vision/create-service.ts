@@ -80,6 +80,16 @@ export interface PreparingVisionService extends VisionService {
   warm(name: string | undefined, signal: AbortSignal): Promise<void>;
 }
 
+/** Looking for a model on the disk takes milliseconds, which matter beside 20 of an image; what was removed is missed so much later. */
+const RECENT_MS = 1000;
+const MOST_RECENT = 100;
+
+interface FoundModel {
+  readonly spec: LoadSpec;
+  readonly resolved: ResolvedName;
+  readonly atMs: number;
+}
+
 const CAPABILITIES = ['classify', 'embed_image', 'embed_text'];
 
 export function createVisionService(parts: VisionParts): PreparingVisionService {
@@ -134,6 +144,21 @@ export function createVisionService(parts: VisionParts): PreparingVisionService 
     if (!defaults.autoPull || !isKnown(resolved)) await store.require(resolved.base);
   }
 
+  const recent = new Map<string, FoundModel>();
+
+  async function find(name: string, signal: AbortSignal): Promise<FoundModel> {
+    const known = recent.get(name);
+    if (known !== undefined && performance.now() - known.atMs < RECENT_MS) return known;
+    const resolved = await resolve(name);
+    await requireInstallable(resolved);
+    const spec = await loadSpec(resolved, { signal });
+    const found = { spec, resolved, atMs: performance.now() };
+    // Spellings of one name are many.
+    if (recent.size >= MOST_RECENT) recent.clear();
+    recent.set(name, found);
+    return found;
+  }
+
   interface Called<Output> {
     readonly output: Output;
     readonly model: string;
@@ -145,14 +170,12 @@ export function createVisionService(parts: VisionParts): PreparingVisionService 
     { method, input }: { readonly method: string; readonly input: unknown },
     signal: AbortSignal,
   ): Promise<Called<Output>> {
-    const resolved = await resolve(model);
-    await requireInstallable(resolved);
-    const spec = await loadSpec(resolved, { signal });
+    const { spec, resolved } = await find(model ?? defaults.model, signal);
     const lease = { signal, keepAliveSeconds: keepAliveSeconds ?? defaults.keepAliveSeconds(resolved) };
     return engine.use(spec, lease, async (loaded) => {
       const begun = performance.now();
       const output = (await loaded.call(method, input, { signal })) as Output;
-      return { output, model: resolved.name, seconds: (performance.now() - begun) / 1000 };
+      return { output, model: spec.model, seconds: (performance.now() - begun) / 1000 };
     });
   }
 
