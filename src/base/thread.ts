@@ -40,12 +40,13 @@ export async function startThread<Work, Answer>(entry: URL, start: unknown): Pro
     });
   });
   worker.on('message', (reply: Reply<Answer>) => waiting.shift()!.resolve(reply));
-  /** The thread keeps the process running only while an answer is awaited. */
+  let isClosing = false;
+  /** The thread keeps the process running only while an answer, or its end, is awaited. */
   const nextReply = async (): Promise<Answer> => {
     worker.ref();
     const reply = await new Promise<Reply<Answer>>((resolve, reject) =>
       waiting.push({ resolve, reject }),
-    ).finally(() => waiting.length === 0 && worker.unref());
+    ).finally(() => waiting.length === 0 && !isClosing && worker.unref());
     if (reply.error !== undefined) throw fromWireError(reply.error);
     return reply.answer as Answer; // an error otherwise
   };
@@ -58,6 +59,7 @@ export async function startThread<Work, Answer>(entry: URL, start: unknown): Pro
       return nextReply();
     },
     async close() {
+      isClosing = true;
       worker.ref();
       worker.postMessage(CLOSE);
       await ended;
