@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import test from 'node:test';
 import OpenAI from 'openai';
 import type { RankedLabel } from '../../src/vision/ranking.ts';
+import { eventually } from '../support/processes.ts';
 import { type VisionUnderTest, visionService } from '../support/vision-service.ts';
 
 const IMAGES = new URL('../../../test/fixtures/images/', import.meta.url);
@@ -269,4 +270,20 @@ test('limits of images and texts are kept', async (t) => {
     'image_too_large',
   ]);
   assert.equal((await post('/v1/embed/image', { image: small })).status, 200);
+});
+
+test('the profile hailo-clip answers images alone, and is ready once its vision model is', async (t) => {
+  const { url, post } = await visionService(t, {
+    env: { PERCEPT_PROFILE: 'hailo-clip', PERCEPT_MODELS_PRELOAD: 'true' },
+  });
+  await eventually(async () => (await fetch(`${url}/health/ready`)).status === 200, 'the model is loaded');
+  const { models_loaded } = (await (await fetch(`${url}/health`)).json()) as {
+    models_loaded: { name: string }[];
+  };
+  assert.deepEqual(
+    models_loaded.map(({ name }) => name),
+    ['golden-int8'],
+  );
+  assert.equal((await post('/v1/classify', { image: await dataUrl('rgb.png'), prompts: ['a'] })).status, 200);
+  assert.equal((await post('/v1/chat/completions', {})).status, 404);
 });
