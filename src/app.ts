@@ -18,6 +18,7 @@ import {
   type PreparingSpeechService,
   type SpeechDefaults,
 } from './speech/create-service.ts';
+import type { ResolvedName } from './store/names.ts';
 import { openStore, type Store } from './store/store.ts';
 import {
   createVisionService,
@@ -140,9 +141,14 @@ function answerSource(config: Config, { store, engine }: Pick<App, 'store' | 'en
       gpu: language.gpu,
       templateFiles: language.templateFile,
       settings,
-      keepAliveSeconds: ({ name }) => models.keepAliveByModel[name] ?? models.keepAlive,
+      keepAliveSeconds: keepAliveOf(models),
     },
   });
+}
+
+/** By the name with its compute type, else by that of the weights. */
+function keepAliveOf({ keepAliveByModel, keepAlive }: Config['models']) {
+  return ({ name, base }: ResolvedName) => keepAliveByModel[name] ?? keepAliveByModel[base] ?? keepAlive;
 }
 
 function speechDefaults({ home, models, speech, chunkformer, audio, offline }: Config): SpeechDefaults {
@@ -180,8 +186,7 @@ function speechDefaults({ home, models, speech, chunkformer, audio, offline }: C
       batchSize: speech.batchSize,
       maxDurationSeconds: audio.maxDurationSeconds,
     },
-    keepAliveSeconds: ({ name, base }) =>
-      models.keepAliveByModel[name] ?? models.keepAliveByModel[base] ?? models.keepAlive,
+    keepAliveSeconds: keepAliveOf(models),
   };
 }
 
@@ -199,7 +204,6 @@ function visionDefaults({ models, vision, offline }: Config): VisionDefaults {
     resize: vision.resize,
     textCacheEntries: vision.textCacheEntries,
     logitScale: vision.logitScale ?? undefined,
-    keepAliveSeconds: ({ name, base }) =>
-      models.keepAliveByModel[name] ?? models.keepAliveByModel[base] ?? models.keepAlive,
+    keepAliveSeconds: keepAliveOf(models),
   };
 }

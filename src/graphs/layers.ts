@@ -60,6 +60,20 @@ export function withoutBias(layer: Linear): Linear {
   return { ...layer, bias: undefined };
 }
 
+/** Cuts a fused layer into `parts` along its outputs. */
+export function splitLayer(layer: Linear, parts: number): Linear[] {
+  const outputSize = layer.outputSize / parts;
+  return Array.from({ length: parts }, (_, part) => ({
+    weight: layer.weight.subarray(
+      part * outputSize * layer.inputSize,
+      (part + 1) * outputSize * layer.inputSize,
+    ),
+    bias: layer.bias?.subarray(part * outputSize, (part + 1) * outputSize),
+    inputSize: layer.inputSize,
+    outputSize,
+  }));
+}
+
 function floatLinear(graph: GraphBuilder, input: Value, layer: Linear): Value {
   const weight = graph.constant(
     float32(transpose(layer.weight, layer.outputSize, layer.inputSize), [layer.inputSize, layer.outputSize]),

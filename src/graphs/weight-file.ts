@@ -11,6 +11,13 @@ export interface Weights {
   close(): void;
 }
 
+/** How many layers there are, numbered from 0 without a gap. */
+export function countLayers(exists: (layer: number) => boolean): number {
+  let count = 0;
+  while (exists(count)) count += 1;
+  return count;
+}
+
 /** Where a tensor lies in its file. */
 export interface TensorEntry {
   readonly dims: readonly number[];

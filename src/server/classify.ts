@@ -11,8 +11,8 @@ import {
   toMilliseconds,
   visionFields,
 } from './image-request.ts';
+import { inTurn } from './in-turn.ts';
 import { numberBetween, optional, parseJson, wholeNumberBetween } from './json-body.ts';
-import { requestSignal } from './request-signal.ts';
 
 const MOST_LABELS = 1_000_000;
 const MAX_SCALE = 10_000;
@@ -38,19 +38,14 @@ export function registerClassify(app: FastifyInstance, vision: VisionService, li
   app.post('/v1/classify', {
     bodyLimit: limits.maxRequestBytes,
     config: { body: classifyForm, summary: 'Rank labels by how well they describe an image' },
-    async handler(request, reply) {
-      const signal = requestSignal(request, reply);
-      const turn = vision.admit();
-      try {
+    handler: (request, reply) =>
+      inTurn(vision, { request, reply }, async (signal) => {
         const form = parseJson(request, classifyForm);
         const { rankings, seconds, model } = await vision.classify(toRequest(form, limits), signal);
         const figures = { inference_time_ms: toMilliseconds(seconds), model };
         if (form.images === undefined) return { classifications: rankings[0]!, ...figures };
         return { results: rankings.map((classifications) => ({ classifications })), ...figures };
-      } finally {
-        turn.release();
-      }
-    },
+      }),
   });
 }
 

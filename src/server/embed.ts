@@ -11,8 +11,8 @@ import {
   toMilliseconds,
   visionFields,
 } from './image-request.ts';
+import { inTurn } from './in-turn.ts';
 import { optional, parseJson } from './json-body.ts';
-import { requestSignal } from './request-signal.ts';
 
 const imageForm = z.strictObject({
   image: optional(z.union([imageField, z.array(imageField).min(1)]), 'One image, or many.'),
@@ -30,35 +30,25 @@ export function registerEmbed(app: FastifyInstance, vision: VisionService, limit
   app.post('/v1/embed/image', {
     bodyLimit: limits.maxRequestBytes,
     config: { body: imageForm, summary: 'Embeddings of images' },
-    async handler(request, reply) {
-      const signal = requestSignal(request, reply);
-      const turn = vision.admit();
-      try {
+    handler: (request, reply) =>
+      inTurn(vision, { request, reply }, async (signal) => {
         const form = parseJson(request, imageForm);
         const fields = oneOrMany({ one: 'image', many: 'images' }, form.image, form.images);
         const images = readImages(fields, limits);
         const asked = { model: form.model, images, keepAliveSeconds: form.keep_alive };
         return toAnswer(await vision.embedImages(asked, signal));
-      } finally {
-        turn.release();
-      }
-    },
+      }),
   });
   app.post('/v1/embed/text', {
     config: { body: textForm, summary: 'Embeddings of texts, in the same space as those of images' },
-    async handler(request, reply) {
-      const signal = requestSignal(request, reply);
-      const turn = vision.admit();
-      try {
+    handler: (request, reply) =>
+      inTurn(vision, { request, reply }, async (signal) => {
         const form = parseJson(request, textForm);
         const texts = oneOrMany({ one: 'text', many: 'texts' }, form.text, form.texts);
         requireTexts(texts.length, limits);
         const asked = { model: form.model, texts, keepAliveSeconds: form.keep_alive };
         return toAnswer(await vision.embedTexts(asked, signal));
-      } finally {
-        turn.release();
-      }
-    },
+      }),
   });
 }
 

@@ -5,9 +5,9 @@ import type { GenerateRequest } from '../language/generation.ts';
 import type { LanguageService } from '../language/service.ts';
 import { toolChoiceForm, toolsForm, toToolChoice, toTools } from './chat-tools.ts';
 import { requireWhole, toFigures } from './generation-figures.ts';
+import { inTurn } from './in-turn.ts';
 import { optional, parseJson } from './json-body.ts';
 import { promptFields, toPromptRequest } from './prompt-request.ts';
-import { requestSignal } from './request-signal.ts';
 
 const functionCallForm = z.strictObject({
   ...promptFields,
@@ -22,10 +22,8 @@ const functionCallForm = z.strictObject({
 export function registerFunctionCall(app: FastifyInstance, language: LanguageService): void {
   app.post('/function-call', {
     config: { body: functionCallForm, summary: 'Calls of tools, with arguments that are valid' },
-    async handler(request, reply) {
-      const signal = requestSignal(request, reply);
-      const turn = language.admit();
-      try {
+    handler: (request, reply) =>
+      inTurn(language, { request, reply }, async (signal) => {
         const generation = await language.generate(toRequest(parseJson(request, functionCallForm)), {
           signal,
         });
@@ -40,10 +38,7 @@ export function registerFunctionCall(app: FastifyInstance, language: LanguageSer
           content: generation.text === '' ? null : generation.text,
           ...toFigures(generation),
         };
-      } finally {
-        turn.release();
-      }
-    },
+      }),
   });
 }
 

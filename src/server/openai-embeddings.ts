@@ -5,8 +5,8 @@ import { AppError } from '../base/errors.ts';
 import type { Embeddings, VisionService } from '../vision/service.ts';
 import { isImage } from './image-field.ts';
 import { type ImageLimits, oneOrMany, readImages, requireTexts, visionFields } from './image-request.ts';
+import { inTurn } from './in-turn.ts';
 import { optional, parseJson } from './json-body.ts';
-import { requestSignal } from './request-signal.ts';
 
 const embeddingsForm = z.strictObject({
   input: z
@@ -28,10 +28,8 @@ export function registerOpenaiEmbeddings(
   app.post('/v1/embeddings', {
     bodyLimit: limits.maxRequestBytes,
     config: { body: embeddingsForm, summary: 'Embeddings of texts, or of images as data URLs' },
-    async handler(request, reply) {
-      const signal = requestSignal(request, reply);
-      const turn = vision.admit();
-      try {
+    handler: (request, reply) =>
+      inTurn(vision, { request, reply }, async (signal) => {
         const form = parseJson(request, embeddingsForm);
         const embedded = await embed(vision, { form, limits, signal });
         const wanted = form.dimensions ?? embedded.dimension;
@@ -42,10 +40,7 @@ export function registerOpenaiEmbeddings(
             { param: 'dimensions' },
           );
         return toAnswer(embedded, form.encoding_format ?? 'float');
-      } finally {
-        turn.release();
-      }
-    },
+      }),
   });
 }
 

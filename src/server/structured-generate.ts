@@ -5,9 +5,9 @@ import type { GenerateRequest } from '../language/generation.ts';
 import type { LanguageService } from '../language/service.ts';
 import { jsonObject } from './chat-tools.ts';
 import { requireWhole, toFigures } from './generation-figures.ts';
+import { inTurn } from './in-turn.ts';
 import { parseJson } from './json-body.ts';
 import { promptFields, toPromptRequest } from './prompt-request.ts';
-import { requestSignal } from './request-signal.ts';
 
 const structuredForm = z.strictObject({
   ...promptFields,
@@ -19,17 +19,12 @@ const structuredForm = z.strictObject({
 export function registerStructuredGenerate(app: FastifyInstance, language: LanguageService): void {
   app.post('/structured-generate', {
     config: { body: structuredForm, summary: 'A value that is valid by a JSON Schema' },
-    async handler(request, reply) {
-      const signal = requestSignal(request, reply);
-      const turn = language.admit();
-      try {
+    handler: (request, reply) =>
+      inTurn(language, { request, reply }, async (signal) => {
         const generation = await language.generate(toRequest(parseJson(request, structuredForm)), { signal });
         requireWhole(generation);
         return { value: generation.value, ...toFigures(generation) };
-      } finally {
-        turn.release();
-      }
-    },
+      }),
   });
 }
 

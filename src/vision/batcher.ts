@@ -24,7 +24,6 @@ export function createBatcher<Item, Result>(options: BatcherOptions<Item, Result
   let isRunning = false;
 
   async function runAll(): Promise<void> {
-    isRunning = true;
     while (waiting.length > 0) {
       const batch = waiting.splice(0, mostItems);
       try {

@@ -112,7 +112,8 @@ export function createVisionService(parts: VisionParts): PreparingVisionService 
     const { kind, files } = installed.manifest;
     if (kind !== 'clip') throw notVision(asked);
     // What a repository of the hub holds is known now.
-    const { name, base, computeType, entry } = await resolve(asked.name);
+    const resolved = asked.entry.kind === kind ? asked : await resolve(asked.name);
+    const { name, base, computeType, entry } = resolved;
     const { signal } = options;
     // Not only of the weights: what pictures are made to is part of the graphs.
     const key = `v${CONVERTER_VERSION}-${hashOfFiles(files).slice(0, 16)}`;

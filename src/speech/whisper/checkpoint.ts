@@ -6,10 +6,10 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { AppError } from '../../base/errors.ts';
 import { openCtranslate2Weights } from '../../graphs/ctranslate2-weights.ts';
-import type { Linear } from '../../graphs/layers.ts';
+import { type Linear, splitLayer } from '../../graphs/layers.ts';
 import { openSafetensorsWeights } from '../../graphs/safetensors-weights.ts';
 import type { Attention, FeedForward, Norm } from '../../graphs/transformer.ts';
-import type { Weights } from '../../graphs/weight-file.ts';
+import { countLayers, type Weights } from '../../graphs/weight-file.ts';
 
 export interface WhisperSizes {
   /** Width of the hidden state. */
@@ -107,7 +107,7 @@ function ctranslate2Checkpoint(weights: Weights): WhisperCheckpoint {
       const first = linear(`${prefix}/linear_0`);
       // Self attention fuses query, key and value into one matrix; cross attention fuses key and value.
       const [query, key, value] =
-        kind === 'self' ? split(first, 3) : [first, ...split(linear(`${prefix}/linear_1`), 2)];
+        kind === 'self' ? splitLayer(first, 3) : [first, ...splitLayer(linear(`${prefix}/linear_1`), 2)];
       const output = linear(`${prefix}/linear_${kind === 'self' ? 1 : 2}`);
       return { query: query!, key: key!, value: value!, output };
     },
@@ -183,28 +183,8 @@ function checkHeads(directory: string, width: number): void {
   }
 }
 
-function countLayers(exists: (layer: number) => boolean): number {
-  let count = 0;
-  while (exists(count)) count += 1;
-  return count;
-}
-
 function linearOf(weight: Float32Array, bias: Float32Array | undefined): Linear {
   // A layer without bias is square (Whisper's key projection), so its output size is the root.
   const outputSize = bias?.length ?? Math.sqrt(weight.length);
   return { weight, bias, outputSize, inputSize: weight.length / outputSize };
-}
-
-/** Cuts a fused layer into `parts` along its outputs. */
-function split(layer: Linear, parts: number): Linear[] {
-  const outputSize = layer.outputSize / parts;
-  return Array.from({ length: parts }, (_, part) => ({
-    weight: layer.weight.subarray(
-      part * outputSize * layer.inputSize,
-      (part + 1) * outputSize * layer.inputSize,
-    ),
-    bias: layer.bias?.subarray(part * outputSize, (part + 1) * outputSize),
-    inputSize: layer.inputSize,
-    outputSize,
-  }));
 }

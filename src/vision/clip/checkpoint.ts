@@ -75,23 +75,6 @@ export function linearOf(weights: Weights, weight: string, bias?: string): Linea
   };
 }
 
-/** The fused projection of query, key and value, [3·width × width], as three. */
-export function splitInThree({ weight, bias, inputSize }: Linear): readonly [Linear, Linear, Linear] {
-  const part = (index: number): Linear => ({
-    weight: weight.subarray(index * inputSize ** 2, (index + 1) * inputSize ** 2),
-    bias: bias?.subarray(index * inputSize, (index + 1) * inputSize),
-    inputSize,
-    outputSize: inputSize,
-  });
-  return [part(0), part(1), part(2)];
-}
-
-export function countLayers(exists: (layer: number) => boolean): number {
-  let count = 0;
-  while (exists(count)) count += 1;
-  return count;
-}
-
 /** Throws `unsupported_model` unless `heads` share `width` evenly. */
 export function requireHeads(heads: number, width: number, origin: string): number {
   if (Number.isInteger(heads) && heads > 0 && width % heads === 0) return heads;

@@ -7,8 +7,8 @@ import type { ComputeType } from '../../graphs/layers.ts';
 import type { ConvertedClip } from './description.ts';
 import { preprocessingOf } from './open-checkpoint.ts';
 
-export const EXPORTED_IMAGE = 'vision_model';
-export const EXPORTED_TEXT = 'text_model';
+const EXPORTED_IMAGE = 'vision_model';
+const EXPORTED_TEXT = 'text_model';
 /** The graphs do not hold it; every CLIP that was trained to the end has it. */
 const USUAL_LOGIT_SCALE = 100;
 

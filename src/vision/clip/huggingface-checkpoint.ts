@@ -3,18 +3,17 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { AppError } from '../../base/errors.ts';
+import { splitLayer } from '../../graphs/layers.ts';
 import { openPytorchWeights } from '../../graphs/pytorch-weights.ts';
 import { openSafetensorsWeights } from '../../graphs/safetensors-weights.ts';
 import type { Activation, TransformerLayer } from '../../graphs/transformer.ts';
-import type { Weights } from '../../graphs/weight-file.ts';
+import { countLayers, type Weights } from '../../graphs/weight-file.ts';
 import {
   type ClipCheckpoint,
-  countLayers,
   type ImageTower,
   linearOf,
   type Pooling,
   requireHeads,
-  splitInThree,
   type TextTower,
   type Tower,
 } from './checkpoint.ts';
@@ -110,13 +109,19 @@ function imageTower(layout: Layout, config: TowerConfig): ImageTower {
 function attentionPooling(layout: Layout, config: TowerConfig): Pooling {
   const { weights } = layout;
   const root = 'vision_model.head';
-  const [query, key, value] = splitInThree(
+  const [query, key, value] = splitLayer(
     linearOf(weights, `${root}.attention.in_proj_weight`, `${root}.attention.in_proj_bias`),
+    3,
   );
   return {
     kind: 'attention',
     probe: weights.read(`${root}.probe`),
-    attention: { query, key, value, output: named(weights, `${root}.attention.out_proj`) },
+    attention: {
+      query: query!,
+      key: key!,
+      value: value!,
+      output: named(weights, `${root}.attention.out_proj`),
+    },
     norm: norm(layout, `${root}.layernorm`, config),
     feedForward: { expand: named(weights, `${root}.mlp.fc1`), contract: named(weights, `${root}.mlp.fc2`) },
   };

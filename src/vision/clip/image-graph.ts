@@ -11,7 +11,7 @@ import { float32, int64 } from '../../graphs/tensor.ts';
 import { addAndNorm, attend, feedForward, layerNorm } from '../../graphs/transformer.ts';
 import type { Preprocessing } from '../image/preprocessing.ts';
 import type { ImageTower, Pooling } from './checkpoint.ts';
-import { project, runLayers } from './tower.ts';
+import { project, runLayers, unitLength } from './tower.ts';
 
 /** Of pixels between 0 and 1. */
 type Normalisation = Pick<Preprocessing, 'mean' | 'std'>;
@@ -124,10 +124,6 @@ function poolByAttention(
   const contracted = feedForward(graph, normed, { layers: pooling.feedForward, activation, compute });
   const biased = graph.node('Add', [contracted, graph.constant(float32(pooling.feedForward.contract.bias!))]);
   return reshape(graph, graph.node('Add', [stream, biased]), [-1, width]);
-}
-
-function unitLength(graph: GraphBuilder, rows: Value): Value {
-  return graph.node('LpNormalization', [rows], { attributes: { axis: -1, p: 2 } });
 }
 
 /** The same row for every picture: [batch × 1 × width]. */

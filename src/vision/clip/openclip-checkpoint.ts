@@ -1,17 +1,15 @@
 /** OpenCLIP's own layout (open_clip/model.py, class CLIP): `open_clip_config.json` and `open_clip_model.safetensors`. */
 import { z } from 'zod';
 import { AppError } from '../../base/errors.ts';
-import { transpose } from '../../graphs/layers.ts';
+import { splitLayer, transpose } from '../../graphs/layers.ts';
 import { openSafetensorsWeights } from '../../graphs/safetensors-weights.ts';
 import type { Activation, TransformerLayer } from '../../graphs/transformer.ts';
-import type { Weights } from '../../graphs/weight-file.ts';
+import { countLayers, type Weights } from '../../graphs/weight-file.ts';
 import {
   type ClipCheckpoint,
-  countLayers,
   type ImageTower,
   linearOf,
   requireHeads,
-  splitInThree,
   type TextTower,
   type Tower,
 } from './checkpoint.ts';
@@ -127,12 +125,18 @@ function tower(
     activation,
     layer: (index): TransformerLayer => {
       const prefix = `${blocks}.${index}`;
-      const [query, key, value] = splitInThree(
+      const [query, key, value] = splitLayer(
         linearOf(weights, `${prefix}.attn.in_proj_weight`, `${prefix}.attn.in_proj_bias`),
+        3,
       );
       return {
         beforeAttention: norm(weights, `${prefix}.ln_1`),
-        attention: { query, key, value, output: named(weights, `${prefix}.attn.out_proj`) },
+        attention: {
+          query: query!,
+          key: key!,
+          value: value!,
+          output: named(weights, `${prefix}.attn.out_proj`),
+        },
         beforeFeedForward: norm(weights, `${prefix}.ln_2`),
         feedForward: {
           expand: named(weights, `${prefix}.mlp.c_fc`),

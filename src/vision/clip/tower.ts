@@ -54,5 +54,9 @@ function biasOf({ bias, outputSize }: Linear): Float32Array {
 /** Rows [batch × width] to embeddings of length 1. Always at float32: it is one layer of one row. */
 export function project(graph: GraphBuilder, row: Value, projection: Linear): Value {
   const projected = linear(graph, row, { layer: projection, compute: 'float32' });
-  return graph.node('LpNormalization', [projected], { attributes: { axis: -1, p: 2 } });
+  return unitLength(graph, projected);
+}
+
+export function unitLength(graph: GraphBuilder, rows: Value): Value {
+  return graph.node('LpNormalization', [rows], { attributes: { axis: -1, p: 2 } });
 }
