@@ -3,6 +3,8 @@ import { appendFile, mkdir, readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 const HASH_BYTES = 32;
+/** Of the length of a float32 embedding. */
+const ROUNDING = 1e-4;
 
 export interface EmbeddingCache {
   /** `hash` in hexadecimal. */
@@ -10,7 +12,7 @@ export interface EmbeddingCache {
   put(hash: string, embedding: Float32Array): Promise<void>;
 }
 
-/** A record that was cut when a process ended is left out, and those behind it are read at the place where it should have ended. */
+/** A record that was cut when a process ended is filled up with zeros, so that those behind it stand in their places, and never taken for one. */
 export async function openEmbeddingCache(path: string, dimension: number): Promise<EmbeddingCache> {
   await mkdir(dirname(path), { recursive: true });
   const recordBytes = HASH_BYTES + 4 * dimension;
@@ -20,7 +22,8 @@ export async function openEmbeddingCache(path: string, dimension: number): Promi
   const known = new Map<string, Float32Array>();
   for (let start = 0; start + recordBytes <= stored.length; start += recordBytes) {
     const values = new Uint8Array(stored.subarray(start + HASH_BYTES, start + recordBytes));
-    known.set(stored.toString('hex', start, start + HASH_BYTES), new Float32Array(values.buffer));
+    const embedding = new Float32Array(values.buffer);
+    if (isWhole(embedding)) known.set(stored.toString('hex', start, start + HASH_BYTES), embedding);
   }
   return {
     get: (hash) => known.get(hash),
@@ -32,4 +35,9 @@ export async function openEmbeddingCache(path: string, dimension: number): Promi
       await appendFile(path, Buffer.concat([Buffer.from(hash, 'hex'), values]));
     },
   };
+}
+
+/** Its length is 1, which it is not where numbers at its end are missing. */
+function isWhole(embedding: Float32Array): boolean {
+  return Math.abs(Math.hypot(...embedding) - 1) < ROUNDING;
 }
