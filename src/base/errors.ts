@@ -27,6 +27,11 @@ export const ERROR_CODES = [
   'unsupported_image',
   'image_too_large',
   'unsupported_media_type',
+  'missing_template',
+  'invalid_template',
+  'task_not_found',
+  'task_state',
+  'idempotency_conflict',
   // what the server can do now
   'queue_full',
   'cancelled',
@@ -39,6 +44,9 @@ export const ERROR_CODES = [
   'shutting_down',
   'invalid_output',
   'upstream_failed',
+  'queue_unavailable',
+  'claim_lost',
+  'result_too_large',
   // weights and the machine
   'offline',
   'download_failed',

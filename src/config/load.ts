@@ -1,4 +1,5 @@
 import { isAbsolute, join, resolve } from 'node:path';
+import { AppError } from '../base/errors.ts';
 import type { Environment } from './environment.ts';
 import { type ConfigKey, listKeys } from './keys.ts';
 import { defaultHome, defaultMemoryBudgetBytes, defaultThreads, userHome } from './machine.ts';
@@ -48,8 +49,25 @@ export function loadConfig(options: LoadOptions): LoadedConfig {
   config.home = absolute(config.home, { env, cwd });
   for (const [model, path] of Object.entries(config.language.templateFile))
     config.language.templateFile[model] = absolute(path, { env, cwd });
+  const { tasks, pipeline } = config;
+  tasks.directory = absolute(tasks.directory || join(config.home, 'audio'), { env, cwd });
+  pipeline.templatesDirectory = absolute(pipeline.templatesDirectory || join(config.home, 'templates'), {
+    env,
+    cwd,
+  });
+  requireLease(tasks);
   if (config.models.threads === 0) config.models.threads = defaultThreads();
   return { config: deepFreeze(config), origins };
+}
+
+/** Fewer heartbeats would take a task from a worker that was late once. */
+function requireLease({ leaseSeconds, heartbeatSeconds }: Config['tasks']): void {
+  if (leaseSeconds >= 3 * heartbeatSeconds) return;
+  throw new AppError(
+    'invalid_config',
+    `tasks.lease_seconds is ${leaseSeconds} and tasks.heartbeat_seconds ${heartbeatSeconds}; expected a lease of at least three heartbeats.`,
+    { param: 'tasks.lease_seconds' },
+  );
 }
 
 /** What a seed's service expects where nothing else is said. */

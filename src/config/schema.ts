@@ -3,20 +3,11 @@
  * upper snake case in the environment (`PERCEPT_SERVER_MAX_UPLOAD_BYTES`). The last word of a name is its unit.
  */
 import { z } from 'zod';
-import { GENERATION_SETTINGS } from './generation.ts';
-import { KEEP_ALIVE_EXPECTED, parseKeepAlive } from './keep-alive.ts';
-
-const MIB = 1024 ** 2;
-const GIB = 1024 ** 3;
+import { bytes, GIB, httpUrl, keepAlive, MIB, note, seconds, setting } from './notes.ts';
+import { pipelineKeys, taskKeys } from './task-keys.ts';
 
 export const PROFILES = ['all', 'hailo-whisper', 'hailo-clip', 'maie'] as const;
 export type Profile = (typeof PROFILES)[number];
-
-/** What an operator sees beside a key. A secret is never printed; `fallback` words a default that the machine decides. */
-interface KeyNotes {
-  readonly secret?: boolean;
-  readonly fallback?: string;
-}
 
 export const configSchema = z.object({
   profile: note(
@@ -244,6 +235,8 @@ export const configSchema = z.object({
       'Take a symbol that is repeated after a blank for one, as the Python package does in recordings of any length; words said twice are lost.',
     ),
   }),
+  tasks: taskKeys,
+  pipeline: pipelineKeys,
   sources: z.object({
     hubEndpoint: note(httpUrl().default('https://huggingface.co'), 'The Hugging Face hub or a mirror of it.'),
     hubToken: note(
@@ -275,38 +268,3 @@ type DeepReadonly<T> = T extends object ? { readonly [K in keyof T]: DeepReadonl
 
 /** The resolved configuration: every key has its value; frozen. `keepAlive` is in seconds, -1 for ever. */
 export type Config = DeepReadonly<z.output<typeof configSchema>>;
-
-function note<S extends z.ZodType>(schema: S, description: string, notes: KeyNotes = {}): S {
-  return schema.meta({ description, ...notes });
-}
-
-/** Null where it is not set: whoever generates decides between the model's own value and ours. */
-function setting(name: keyof typeof GENERATION_SETTINGS) {
-  const { min, max, whole, fallback, description } = GENERATION_SETTINGS[name];
-  const range = (whole ? z.int() : z.number()).min(min).max(max);
-  return note(range.nullable().default(null), description, { fallback: `the model’s own, else ${fallback}` });
-}
-
-function bytes(min: number) {
-  return z.int().min(min);
-}
-
-/** Seconds, at most what a timer of Node can hold. */
-function seconds(min: number) {
-  return z.number().min(min).max(2_000_000);
-}
-
-function httpUrl() {
-  return z.url({ protocol: /^https?$/, error: 'expected an http or https URL' });
-}
-
-function keepAlive() {
-  return z.union([z.number(), z.string()]).transform((value, context) => {
-    try {
-      return parseKeepAlive(value);
-    } catch {
-      context.addIssue({ code: 'custom', message: `expected ${KEEP_ALIVE_EXPECTED}` });
-      return z.NEVER;
-    }
-  });
-}
