@@ -6,6 +6,7 @@ import { type LoadedConfig, loadConfig } from '../config/load.ts';
 import type { Config } from '../config/schema.ts';
 import type { Flags } from '../config/sources.ts';
 import type { Engine } from '../engine/engine.ts';
+import type { IntelligenceService } from '../intelligence/service.ts';
 import type { LanguageService } from '../language/service.ts';
 import type { PreparingSpeechService } from '../speech/create-service.ts';
 import { openStore, type Store } from '../store/store.ts';
@@ -37,6 +38,8 @@ export interface CliContext {
   openLanguage(config: Config): LanguageApp;
   /** Everything that vision models need, in this process; to be closed by the command. */
   openVision(config: Config): VisionApp;
+  /** The queue of recordings and all that works on it, in this process; to be closed by the command. `work` keeps a log. */
+  openTasks(config: Config, options?: { readonly work?: boolean }): Promise<TasksApp>;
   /** Starts the HTTP server; to be stopped by the command. */
   startService(config: Config): Promise<RunningService>;
   /** The command goes on, but has failed: the process ends with exit code 1. */
@@ -61,6 +64,13 @@ export interface VisionApp {
   close(options: { readonly timeoutMs: number }): Promise<void>;
 }
 
+export interface TasksApp {
+  readonly intelligence: IntelligenceService;
+  /** Takes tasks and runs them, until it is stopped; what runs then is given back. */
+  startWork(): Promise<{ stop(): Promise<void> }>;
+  close(options: { readonly timeoutMs: number }): Promise<void>;
+}
+
 export interface RunningService {
   readonly url: string;
   stop(): Promise<void>;
@@ -76,6 +86,7 @@ type Given = Pick<
   | 'openSpeech'
   | 'openLanguage'
   | 'openVision'
+  | 'openTasks'
   | 'startService'
   | 'fail'
 >;

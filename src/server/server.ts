@@ -17,10 +17,13 @@ import { createMetrics, type Metrics } from './metrics.ts';
 import { registerModels } from './models.ts';
 import { registerOpenaiAudio } from './openai-audio.ts';
 import { registerOpenapi } from './openapi.ts';
+import { registerProcess } from './process.ts';
 import { isUpgrade, registerRealtime, UpgradableRequest } from './realtime.ts';
 import { replyBrokenRequest, replyError, replyNotFound } from './reply-error.ts';
 import type { Services } from './services.ts';
+import { registerStatus } from './status.ts';
 import { registerSystem } from './system.ts';
+import { registerTemplates } from './templates.ts';
 import { registerTranscribe } from './transcribe.ts';
 import { dropUnreadBody } from './unread-body.ts';
 import { MAX_FIELD_BYTES } from './uploads.ts';
@@ -48,11 +51,14 @@ const ROUTES: Readonly<Record<Profile, readonly Register[]>> = {
     registerTranscribe,
     registerLanguage,
     registerVision,
+    registerProcess,
+    registerStatus,
+    registerTemplates,
     registerSystem,
   ],
   'hailo-whisper': [registerOpenaiAudio, registerRealtime, registerModels, registerSystem],
   'hailo-clip': [registerVision, registerModels, registerSystem],
-  maie: [registerModels, registerSystem],
+  maie: [registerProcess, registerStatus, registerTemplates, registerModels, registerSystem],
 };
 
 /** A server ready to listen. `services.logger` must be pino's, whose children carry the request id. */

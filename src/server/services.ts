@@ -1,6 +1,7 @@
 /** What the server needs of the rooms below; `app.ts` gives it. */
 import type { Logger } from '../base/logger.ts';
 import type { Profile } from '../config/schema.ts';
+import type { IntelligenceService } from '../intelligence/service.ts';
 import type { LanguageService } from '../language/service.ts';
 import type { SpeechService } from '../speech/service.ts';
 import type { VisionService } from '../vision/service.ts';
@@ -32,6 +33,7 @@ export interface Services {
   /** Its routes are answered where it is there. */
   readonly language?: LanguageService | undefined;
   readonly vision?: VisionService | undefined;
+  readonly intelligence?: IntelligenceService | undefined;
   readonly system: SystemService;
   readonly logger: Logger;
 }

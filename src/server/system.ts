@@ -3,19 +3,23 @@ import type { FastifyInstance } from 'fastify';
 import { AppError } from '../base/errors.ts';
 import type { Services } from './services.ts';
 
-export function registerSystem(app: FastifyInstance, { system, options }: Services): void {
+export function registerSystem(app: FastifyInstance, { system, intelligence, options }: Services): void {
   app.get('/health', { config: { summary: 'Whether the service works' } }, async (_request, reply) => {
-    const health = await system.health();
-    const isHealthy = health.workerActive;
+    const [health, tasks] = await Promise.all([system.health(), intelligence?.health()]);
+    const isConnected = tasks?.isConnected ?? true;
+    const hasWorker = health.workerActive && (tasks?.hasWorker ?? true);
+    const isHealthy = isConnected && hasWorker;
     return reply.status(isHealthy ? 200 : 503).send({
       status: isHealthy ? 'healthy' : 'unhealthy',
       version: options.version,
       timestamp: new Date().toISOString(),
-      // The queue is inside this process, so it is connected while the process answers.
-      queue_connected: true,
-      redis_connected: true,
-      queue_depth: health.queueDepth,
-      worker_active: health.workerActive,
+      queue_connected: isConnected,
+      redis_connected: isConnected,
+      // Of recordings that wait, where there is a queue of them; else of requests.
+      queue_depth: tasks?.waiting ?? health.queueDepth,
+      tasks_running: tasks?.running ?? 0,
+      requests: health.queueDepth,
+      worker_active: hasWorker,
       models_loaded: health.models.map(({ name, state, memoryBytes }) => ({
         name,
         state,

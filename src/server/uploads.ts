@@ -17,6 +17,14 @@ export interface UploadLimits {
   /** The field that holds the file. */
   readonly fileField: string;
   readonly signal: AbortSignal;
+  /** Throws for a file that is not wanted, before it is read. */
+  readonly checkFile?: ((file: OfferedFile) => void) | undefined;
+}
+
+/** What is said of a file before it comes. */
+export interface OfferedFile {
+  readonly fileName: string;
+  readonly mediaType: string | undefined;
 }
 
 export interface Upload {
@@ -111,6 +119,7 @@ async function readParts(
         );
       }
       const fileName = checkFileName(part, limits.fileField);
+      limits.checkFile?.({ fileName, mediaType: part.mimetype });
       file = { fileName, sizeBytes: await saveFile(part, path, limits) };
     } else {
       const name = part.fieldname.replace(/\[\]$/, '');

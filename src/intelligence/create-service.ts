@@ -1,0 +1,185 @@
+/** The service over the queue, the recordings and the templates. */
+import { createHash, randomUUID } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { pipeline } from 'node:stream/promises';
+import { sleep, throwIfAborted } from '../base/abort.ts';
+import { AppError } from '../base/errors.ts';
+import type { Queue } from '../jobs/queue.ts';
+import { hasEnded, type NewTask, type Task } from '../jobs/task.ts';
+import { checkFileKind, extensionOf } from './file-kinds.ts';
+import { RECORDINGS } from './lanes.ts';
+import type { Recordings } from './recordings/recordings.ts';
+import type { IntelligenceService, ProcessRequest, ReceivedFile, TemplateInfo } from './service.ts';
+import type { TaskInput } from './task-input.ts';
+import { checkWebhookUrl } from './webhooks/address.ts';
+
+export interface ServiceParts {
+  readonly queue: Queue;
+  readonly recordings: Recordings;
+  readonly templates: TemplateLibrary;
+  readonly maxWaiting: number;
+  readonly webhooks: {
+    /** Whether there is a secret to sign them with. */
+    readonly areSigned: boolean;
+    readonly allowedHosts: readonly string[];
+  };
+  /** Throws what transcribing with it would: `model_not_found`, an option it has no meaning for. */
+  checkSpeech(request: Pick<TaskInput, 'model' | 'language' | 'wordTimestamps'>): Promise<void>;
+  /** By the content alone. */
+  isRecording(path: string): Promise<boolean>;
+}
+
+export interface TemplateLibrary {
+  list(): Promise<readonly TemplateInfo[]>;
+  /** Throws `missing_template`, `invalid_template`. */
+  schemaOf(id: string): Promise<unknown>;
+}
+
+/** Between two looks at a task that is watched. */
+const WATCH_MS = 200;
+
+export function createIntelligenceService(parts: ServiceParts): IntelligenceService {
+  const { queue, recordings, templates, webhooks } = parts;
+
+  async function check({ features, templateId, webhookUrl, ...speech }: ProcessRequest): Promise<void> {
+    if (features.includes('summary')) {
+      if (templateId === null) throw templateLeftOut(await templates.list());
+      await templates.schemaOf(templateId);
+    }
+    if (webhookUrl !== null) {
+      if (!webhooks.areSigned) throw webhooksAreOff();
+      checkWebhookUrl(webhookUrl, webhooks.allowedHosts);
+    }
+    await parts.checkSpeech(speech);
+  }
+
+  async function accept(file: ReceivedFile, request: ProcessRequest, key: string | undefined): Promise<Task> {
+    await check(request);
+    if (!(await parts.isRecording(file.path))) throw notARecording();
+    const { priority, ...asked } = request;
+    const input: TaskInput = { ...asked, fileName: file.fileName };
+    const task: NewTask = {
+      id: randomUUID(),
+      lane: RECORDINGS,
+      priority,
+      input,
+      ...(key === undefined
+        ? {}
+        : { idempotency: { key, fingerprint: await fingerprintOf(file.path, input) } }),
+    };
+    // First the recording, then the task: a task is never without it, and what lies there without a task is found by the keeper.
+    await recordings.keep({ path: file.path, extension: extensionOf(file.fileName), task });
+    try {
+      const submitted = await queue.submit(task);
+      if (!submitted.isNew) await recordings.remove(task.id);
+      return submitted.task;
+    } catch (error) {
+      await recordings.remove(task.id);
+      throw error;
+    }
+  }
+
+  async function find(id: string): Promise<Task> {
+    const task = await queue.get(id);
+    if (task === undefined || task.lane !== RECORDINGS) throw taskNotFound(id);
+    return task;
+  }
+
+  async function* watch(id: string, signal: AbortSignal): AsyncIterable<Task> {
+    let task = await find(id);
+    yield task;
+    while (!hasEnded(task)) {
+      await sleep(WATCH_MS, signal);
+      const now = await find(id);
+      throwIfAborted(signal);
+      if (now.revision === task.revision) continue;
+      task = now;
+      yield task;
+    }
+  }
+
+  return {
+    incoming: () => recordings.incoming(),
+    async requireRoom(key) {
+      const isKnown = key !== undefined && (await queue.findByKey(RECORDINGS, key)) !== undefined;
+      if (!isKnown) await queue.requireRoom(RECORDINGS);
+    },
+    checkFile: (file) => checkFileKind(file),
+    check,
+    accept,
+    task: find,
+    watch,
+    list: (filter) => queue.list({ ...filter, lane: RECORDINGS }),
+    async cancel(id) {
+      await find(id);
+      const task = await queue.cancel(id);
+      if (hasEnded(task)) await recordings.markEnded(id);
+      return task;
+    },
+    async retry(id) {
+      await find(id);
+      const task = await queue.requeue(id);
+      await recordings.unmarkEnded(id);
+      return task;
+    },
+    templates: () => templates.list(),
+    templateSchema: (id) => templates.schemaOf(id),
+    async health() {
+      const isConnected = await queue.isConnected();
+      const none = { waiting: 0, running: 0 };
+      const [depth, workers] = isConnected
+        ? await Promise.all([queue.depth(RECORDINGS), queue.workers()]).catch(() => [none, []] as const)
+        : ([none, []] as const);
+      return {
+        isConnected,
+        ...depth,
+        maxWaiting: parts.maxWaiting,
+        hasWorker: workers.some(({ lanes, silentMs }) => lanes.includes(RECORDINGS) && silentMs < ACTIVE_MS),
+      };
+    },
+  };
+}
+
+/** As clients of such services read `worker_active`. */
+const ACTIVE_MS = 60_000;
+
+/** Of all that decides the result: the recording and what is asked of it. */
+async function fingerprintOf(path: string, input: TaskInput): Promise<string> {
+  const hash = createHash('sha256');
+  await pipeline(createReadStream(path), hash, { end: false });
+  const { fileName: _, ...asked } = input;
+  return hash
+    .update(JSON.stringify(Object.entries(asked).sort(([a], [b]) => (a < b ? -1 : 1))))
+    .digest('hex');
+}
+
+export function taskNotFound(id: string): AppError {
+  return new AppError(
+    'task_not_found',
+    `There is no task ${id}. It never was, or its retention has ended (tasks.retention_seconds).`,
+    { param: 'task_id' },
+  );
+}
+
+function templateLeftOut(known: readonly TemplateInfo[]): AppError {
+  const names = known.map(({ id }) => id).join(', ');
+  return new AppError('missing_template', `A summary needs template_id, one of: ${names}.`, {
+    param: 'template_id',
+  });
+}
+
+function webhooksAreOff(): AppError {
+  return new AppError(
+    'invalid_request',
+    'Webhooks are off on this server: they are signed, and tasks.webhook_secret is not set. Leave webhook_url out, or set it.',
+    { param: 'webhook_url' },
+  );
+}
+
+function notARecording(): AppError {
+  return new AppError(
+    'unsupported_audio',
+    'The file is no recording that is known by its content. Send WAV, MP3, M4A, FLAC, Ogg, WebM or the like.',
+    { param: 'file' },
+  );
+}
