@@ -1,17 +1,18 @@
 /**
  * The contract of a durable queue, kept by SQLite (`sqlite-queue.ts`) and by Redis with BullMQ (`redis-queue.ts`); one suite of tests holds for both.
  *
- * What is submitted is on the disk before `submit` returns. A task is claimed by one worker at a time; each claim has a number, and whatever a
- * claim writes is refused with `claim_lost` once another has the task. A worker that is gone is noticed by its silence, measured by the clock of
- * whoever waits and never by the time of day, or at once where its process is known to have ended.
+ * What is submitted is written before `submit` returns: SQLite has it on the disk, Redis as safely as it is configured. A task is claimed by one
+ * worker at a time; each claim has a name of its own, and whatever a claim writes is refused with `claim_lost` once another has the task, or once
+ * the queue forgot it. A worker that is gone is noticed by its silence, measured by the clock of whoever waits and never by the time of day, or at
+ * once where its process is known to have ended.
  */
 import type { WireError } from '../base/errors.ts';
-import type { Json, NewTask, Task, TaskState } from './task.ts';
+import type { Json, NewTask, Task, TaskState, TaskSummary } from './task.ts';
 
 export interface Queue {
   /**
    * Throws `queue_full` with the seconds to wait when its lane holds as many waiting tasks as it may, `idempotency_conflict` for a key with another
-   * fingerprint, and `queue_unavailable`. With a key that is known it changes nothing, full or not, and gives the task that has it.
+   * fingerprint, and `queue_unavailable`. With a key or an id that is known it changes nothing, full or not, and gives the task that has it.
    */
   submit(task: NewTask): Promise<Submission>;
   /** Throws `queue_full` as `submit` would now, so that a large upload can be refused before it is read. */
@@ -21,15 +22,19 @@ export interface Queue {
   get(id: string): Promise<Task | undefined>;
   /** Newest first. */
   list(filter: TaskFilter): Promise<TaskPage>;
-  /** A waiting task ends at once; a running one when its worker has stopped. Throws `task_state` for one that has ended, `task_not_found`. */
-  cancel(id: string): Promise<Task>;
+  /**
+   * A waiting task ends at once, with what follows from that; a running one when its worker has stopped. Throws `task_state` for one that has
+   * ended, `task_not_found`.
+   */
+  cancel(id: string, followUps?: FollowUps): Promise<Task>;
   /** Submits one that failed or was cancelled afresh, its output kept until the work gives another. Throws `task_state` for any other, `task_not_found`, `queue_full`. */
   requeue(id: string): Promise<Task>;
   /** How many wait, those that wait for another attempt among them, and how many run. */
   depth(lane: string): Promise<{ readonly waiting: number; readonly running: number }>;
   /**
-   * Takes the next task of a lane, or one whose worker is gone, and waits for one up to `waitMs`; undefined when none came. Throws when the signal
-   * fires; what was taken in that moment is given back.
+   * Takes one whose worker is gone, or the next task of a lane, and waits for one up to `waitMs`; undefined when none came. Throws when the signal
+   * fires; what was taken in that moment is given back. A task that is to be cancelled, or has lost many workers, is given as well: whoever claims
+   * it ends it, as only he knows what follows from that.
    */
   claim(lane: string, options: ClaimOptions): Promise<Claim | undefined>;
   /** Says that a worker is alive; it is forgotten after `WORKER_MEMORY_MS` without. */
@@ -60,7 +65,7 @@ export interface TaskFilter {
 }
 
 export interface TaskPage {
-  readonly tasks: readonly Task[];
+  readonly tasks: readonly TaskSummary[];
   /** Undefined on the last page. */
   readonly cursor: string | undefined;
 }
@@ -98,18 +103,21 @@ export interface Claim {
   readonly task: Task;
   /** Shows what the work is at; output is kept even if the work fails later. Throws `result_too_large`. */
   update(change: TaskChange): Promise<void>;
-  /** To be called often, or the task is taken away. Says whether it is to stop. */
+  /** To be called often, or the task is taken away. Says whether the work is to stop. */
   beat(): Promise<'go on' | 'cancel'>;
   /** Ends it, and submits what follows from it in the same moment, full lane or not. Throws `result_too_large` and changes nothing then. */
-  complete(output: Json, followUps?: readonly NewTask[]): Promise<void>;
-  fail(error: WireError, followUps?: readonly NewTask[]): Promise<void>;
-  /** Waits for another attempt. */
+  complete(output: Json, followUps?: FollowUps): Promise<void>;
+  fail(error: WireError, followUps?: FollowUps): Promise<void>;
+  /** Waits for another attempt. Throws `cancelled` when it was asked to stop: then `cancelled` below is its end. */
   retryLater(error: WireError, afterMs: number): Promise<void>;
   /** After it was asked to stop. */
-  cancelled(followUps?: readonly NewTask[]): Promise<void>;
-  /** Gives it back unharmed: the next claim has the same attempt number. */
+  cancelled(followUps?: FollowUps): Promise<void>;
+  /** Gives it back unharmed: the next claim has the same attempt number. Throws `cancelled` as `retryLater` does. */
   release(): Promise<void>;
 }
+
+/** What is submitted in the moment in which a task ends, full lane or not. Called with the task as it has ended; may be called twice for one end. */
+export type FollowUps = (ended: TaskSummary) => readonly NewTask[];
 
 export interface TaskChange {
   /** Another than before begins at progress 0. */

@@ -43,6 +43,8 @@ export interface Task extends Omit<NewTask, 'idempotency'> {
   readonly error: WireError | undefined;
   /** How often it was claimed since it was submitted, or retried by a person. 0 before the first claim. */
   readonly attempt: number;
+  /** How many of those attempts ended because the worker was gone. Work that kills its workers is told by it. */
+  readonly lost: number;
   /** Who has it, or had it last. */
   readonly worker: string | undefined;
   /** It is to stop; the worker has not yet. Only ever true of a running task. */
@@ -59,6 +61,9 @@ export interface Task extends Omit<NewTask, 'idempotency'> {
   /** Every change of its state and stage, oldest first. An end is in it exactly once for each time that it was waiting afresh. */
   readonly history: readonly TaskEvent[];
 }
+
+/** A task without what it has given: outputs are large, and lists are not. */
+export type TaskSummary = Omit<Task, 'output'>;
 
 export interface TaskEvent {
   readonly at: string;
