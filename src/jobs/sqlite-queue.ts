@@ -133,11 +133,12 @@ class SqliteStore implements TaskStore {
   async next(lane: string, { waitMs, signal }: { readonly waitMs: number; readonly signal: AbortSignal }) {
     const endMs = performance.now() + waitMs;
     for (;;) {
+      const { count } = this.#wake;
       const id = await this.#database.read((connection) => findDue(connection, lane, this.#clock.now()));
       const leftMs = endMs - performance.now();
       if (id !== undefined || leftMs <= 0) return id;
       this.#wake.watch(`${this.#database.path}-wal`);
-      await this.#wake.wait(leftMs, signal);
+      await this.#wake.wait(leftMs, { count, signal });
     }
   }
 

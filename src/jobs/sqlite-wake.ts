@@ -10,14 +10,24 @@ const EXPECTING_POLL_MS = 2;
 
 export class SqliteWake {
   readonly #waiting = new Set<() => void>();
+  #count = 0;
   #watcher: FSWatcher | undefined;
   /** Until when, on the clock of the process, a write that was told of may come to be seen. */
   #expectingUntilMs = 0;
 
-  /** Resolves when it is worth looking again, after `longestMs` at the latest. Rejects when the signal fires. */
-  wait(longestMs: number, signal: AbortSignal): Promise<void> {
+  /** Counts what was told. To be read before looking, so that nothing is missed between the look and the wait. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Resolves when it is worth looking again: when more was told than `count`, after `longestMs` at the latest. Rejects when the signal fires. */
+  wait(
+    longestMs: number,
+    { count, signal }: { readonly count: number; readonly signal: AbortSignal },
+  ): Promise<void> {
     return new Promise((resolve, reject) => {
       if (signal.aborted) return reject(abortError(signal));
+      if (count !== this.#count) return resolve();
       const pollMs = performance.now() < this.#expectingUntilMs ? EXPECTING_POLL_MS : POLL_MS;
       const end = () => {
         clearTimeout(timer);
@@ -37,6 +47,7 @@ export class SqliteWake {
 
   /** This process has written. */
   wake(): void {
+    this.#count += 1;
     for (const end of [...this.#waiting]) end();
   }
 
