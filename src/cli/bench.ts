@@ -5,6 +5,7 @@ import type { Config } from '../config/schema.ts';
 import { processPeakMemoryBytes } from '../engine/memory.ts';
 import type { ModelFigures } from './bench-figures.ts';
 import { type BenchContext, benchModel } from './bench-model.ts';
+import { registerPipeline } from './bench-pipeline.ts';
 import { type BenchConditions, type BenchReport, type Failure, formatReport } from './bench-report.ts';
 import { readConditions } from './conditions.ts';
 import type { CliContext, SpeechApp } from './context.ts';
@@ -27,7 +28,7 @@ interface Options {
 }
 
 export function register(program: Command, context: CliContext): void {
-  program
+  const command = program
     .command('bench')
     .description('measure speed, word error rate and memory of speech models on this machine')
     .argument('[files...]', 'recordings; five short ones of LibriVox are downloaded when left out')
@@ -50,6 +51,7 @@ export function register(program: Command, context: CliContext): void {
     .option('--threads <number>', 'threads of a model', wholeNumberBetween(1, 256))
     .option('--json', 'print everything as one JSON object, without progress')
     .action((files: string[], options: Options) => bench(files, options, { context, program }));
+  registerPipeline(command, context);
 }
 
 async function bench(

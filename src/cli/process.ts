@@ -1,11 +1,11 @@
 /** `percept process FILE...`: recordings to transcripts and summaries, through the durable queue. */
 import { type Command, Option } from 'commander';
-import { AppError } from '../base/errors.ts';
 import type { ProcessRequest } from '../intelligence/service.ts';
 import type { StatusReport, StatusSummary } from '../intelligence/status-report.ts';
 import { DEFAULT_FEATURES, FEATURES, type Feature } from '../intelligence/task-input.ts';
 import { PRIORITIES, type Priority } from '../jobs/task.ts';
 import type { CliContext } from './context.ts';
+import { featureList } from './feature-list.ts';
 import { processHere } from './process-here.ts';
 import { processRemotely } from './process-remotely.ts';
 import { requireFile } from './require-file.ts';
@@ -30,7 +30,7 @@ export function register(program: Command, context: CliContext): void {
     .command('process')
     .description('turn recordings into transcripts and summaries')
     .argument('<files...>', 'audio or video files')
-    .option('--features <list>', `some of ${FEATURES.join(',')}`, features, DEFAULT_FEATURES)
+    .option('--features <list>', `some of ${FEATURES.join(',')}`, featureList, DEFAULT_FEATURES)
     .option('-t, --template <id>', 'which summary, such as meeting_notes_v1; required with summary')
     .option('-m, --model <name>', 'speech model; the configured one when left out')
     .option('-l, --language <code>', 'language spoken, such as en; detected when left out')
@@ -46,14 +46,6 @@ export function register(program: Command, context: CliContext): void {
     .option('--server <url>', 'use a running server')
     .option('--api-key <key>', 'key of that server')
     .action((files: string[], options: Options) => run(files, options, context));
-}
-
-function features(text: string): readonly Feature[] {
-  return text.split(',').map((name) => {
-    const feature = FEATURES.find((known) => known === name.trim());
-    if (feature !== undefined) return feature;
-    throw new AppError('usage', `There is no feature "${name}"; expected some of ${FEATURES.join(', ')}.`);
-  });
 }
 
 async function run(files: readonly string[], options: Options, context: CliContext): Promise<void> {
@@ -95,7 +87,7 @@ async function openClient({ server, apiKey, wait }: Options, context: CliContext
 
 function requestOf(options: Options): ProcessRequest {
   return {
-    features: [...new Set(options.features)],
+    features: options.features,
     templateId: options.template ?? null,
     webhookUrl: options.webhook ?? null,
     model: options.model ?? null,

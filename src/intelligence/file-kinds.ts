@@ -8,8 +8,8 @@ const EXTENSIONS = new Set(
     ' ',
   ),
 );
-/** Said by clients that do not know, curl among them. */
-const UNKNOWN_TYPES = ['application/octet-stream', 'application/ogg', 'binary/octet-stream'];
+/** Said by clients that do not know, curl among them; `text/plain` stands for no type at all (RFC 7578), which is what Python's requests sends. */
+const UNKNOWN_TYPES = ['application/octet-stream', 'application/ogg', 'binary/octet-stream', 'text/plain'];
 
 /** Throws `unsupported_media_type`. A name without an extension is as good as one with. */
 export function checkFileKind(

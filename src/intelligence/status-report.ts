@@ -1,5 +1,5 @@
 /** A task as clients see it: the answer of GET /v1/status/{id}, the events of its stream, the body of its webhook. */
-import type { Json, Task } from '../jobs/task.ts';
+import type { Json, Task, TaskSummary } from '../jobs/task.ts';
 
 export const STATUSES = [
   'PENDING',
@@ -64,8 +64,8 @@ export function reportStatus(task: Task): StatusReport {
 export type StatusSummary = Omit<StatusReport, 'results' | 'versions' | 'metrics'>;
 
 /** Without what may be megabytes. */
-export function summariseStatus(task: Task): StatusSummary {
-  const { results: _, versions: __, metrics: ___, ...summary } = reportStatus(task);
+export function summariseStatus(task: TaskSummary): StatusSummary {
+  const { results: _, versions: __, metrics: ___, ...summary } = reportStatus({ ...task, output: undefined });
   return summary;
 }
 

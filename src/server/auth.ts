@@ -53,6 +53,9 @@ function refuseForeignPage({ headers: { origin } }: FastifyRequest): void {
 function keyOf({ headers }: FastifyRequest): string | undefined {
   const bearer = /^Bearer +(\S+)\s*$/i.exec(headers.authorization ?? '')?.[1];
   if (bearer !== undefined) return bearer;
+  // A person's browser asks for a name and a password; the key is the password.
+  const basic = /^Basic +([\w+/=-]+)\s*$/i.exec(headers.authorization ?? '')?.[1];
+  if (basic !== undefined) return /:(.*)$/s.exec(Buffer.from(basic, 'base64').toString())?.[1];
   const header = headers['x-api-key'];
   if (typeof header === 'string' && header !== '') return header;
   // A browser cannot set headers of a WebSocket: OpenAI's clients offer the key as a subprotocol.

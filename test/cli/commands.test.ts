@@ -42,6 +42,7 @@ async function commandLine(t: TestContext, env: Record<string, string> = {}) {
       openSpeech: () => assert.fail('these commands run no model'),
       openLanguage: () => assert.fail('these commands run no model'),
       openVision: () => assert.fail('these commands run no model'),
+      openTasks: () => assert.fail('these commands know no tasks'),
       startService: () => assert.fail('these commands start no server'),
       fail: () => {},
     });

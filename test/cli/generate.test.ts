@@ -68,6 +68,7 @@ async function percept(
           },
         }),
         openVision: () => assert.fail('it sees nothing'),
+        openTasks: () => assert.fail('these commands know no tasks'),
         startService: () => assert.fail('it starts no server'),
         fail: () => {},
       });

@@ -7,6 +7,7 @@ import type { TestContext } from 'node:test';
 import type { FastifyInstance } from 'fastify';
 import { pino } from 'pino';
 import { AppError } from '../../src/base/errors.ts';
+import type { IntelligenceService } from '../../src/intelligence/service.ts';
 import type { LanguageService } from '../../src/language/service.ts';
 import { createServer } from '../../src/server/server.ts';
 import type { ServerOptions } from '../../src/server/services.ts';
@@ -85,6 +86,7 @@ export interface Behaviour {
   /** Without it there are no routes of language models. */
   readonly language?: LanguageService;
   readonly vision?: VisionService | undefined;
+  readonly intelligence?: IntelligenceService | undefined;
 }
 
 export async function startServer(t: TestContext, behaviour: Behaviour = {}): Promise<ServerUnderTest> {
@@ -142,6 +144,7 @@ export async function startServer(t: TestContext, behaviour: Behaviour = {}): Pr
     speech,
     language: behaviour.language,
     vision: behaviour.vision,
+    intelligence: behaviour.intelligence,
     system: {
       health: async () => ({
         queueDepth: turns.taken - turns.given,
