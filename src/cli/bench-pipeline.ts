@@ -97,7 +97,7 @@ async function measure(
     features: options.features,
     templateId: options.features.includes('summary') ? options.template : null,
     webhookUrl: null,
-    model: null,
+    speechModel: null,
     language: null,
     wordTimestamps: null,
     priority: 'normal',

@@ -33,7 +33,7 @@ export function processRemotely({ server, apiKey }: RemoteServer): TaskClient {
       const fields = {
         template_id: request.templateId,
         webhook_url: request.webhookUrl,
-        model: request.model,
+        model: request.speechModel,
         language: request.language,
         word_timestamps: request.wordTimestamps,
       };

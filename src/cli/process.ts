@@ -90,7 +90,7 @@ function requestOf(options: Options): ProcessRequest {
     features: options.features,
     templateId: options.template ?? null,
     webhookUrl: options.webhook ?? null,
-    model: options.model ?? null,
+    speechModel: options.model ?? null,
     language: options.language ?? null,
     wordTimestamps: options.wordTimestamps ?? null,
     priority: options.priority,

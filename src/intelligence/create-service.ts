@@ -10,7 +10,7 @@ import { checkFileKind, extensionOf } from './file-kinds.ts';
 import { RECORDINGS } from './lanes.ts';
 import type { Recordings } from './recordings/recordings.ts';
 import type { IntelligenceService, ProcessRequest, ReceivedFile, TemplateInfo } from './service.ts';
-import type { TaskInput } from './task-input.ts';
+import { type TaskInput, writeTaskInput } from './task-input.ts';
 import { checkWebhookUrl } from './webhooks/address.ts';
 
 export interface ServiceParts {
@@ -24,7 +24,7 @@ export interface ServiceParts {
     readonly allowedHosts: readonly string[];
   };
   /** Throws what transcribing with it would: `model_not_found`, an option it has no meaning for. */
-  checkSpeech(request: Pick<TaskInput, 'model' | 'language' | 'wordTimestamps'>): Promise<void>;
+  checkSpeech(request: Pick<TaskInput, 'speechModel' | 'language' | 'wordTimestamps'>): Promise<void>;
   /** By the content alone. */
   isRecording(path: string): Promise<boolean>;
 }
@@ -57,7 +57,7 @@ export function createIntelligenceService(parts: ServiceParts): IntelligenceServ
     await check(request);
     if (!(await parts.isRecording(file.path))) throw notARecording();
     const { priority, ...asked } = request;
-    const input: TaskInput = { ...asked, fileName: file.fileName };
+    const input = writeTaskInput({ ...asked, fileName: file.fileName });
     const task: NewTask = {
       id: randomUUID(),
       lane: RECORDINGS,
@@ -144,7 +144,7 @@ export function createIntelligenceService(parts: ServiceParts): IntelligenceServ
 const ACTIVE_MS = 60_000;
 
 /** Of all that decides the result: the recording and what is asked of it. */
-async function fingerprintOf(path: string, input: TaskInput): Promise<string> {
+async function fingerprintOf(path: string, input: ReturnType<typeof writeTaskInput>): Promise<string> {
   const hash = createHash('sha256');
   await pipeline(createReadStream(path), hash, { end: false });
   const { fileName: _, ...asked } = input;

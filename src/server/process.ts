@@ -62,10 +62,10 @@ export function registerProcess(app: FastifyInstance, services: Services): void 
 function parseRequest(fields: Parameters<typeof parseForm>[0]): ProcessRequest {
   const form = parseForm(fields, processForm);
   return {
-    features: [...new Set(form.features)],
+    features: form.features,
     templateId: form.template_id ?? null,
     webhookUrl: form.webhook_url ?? null,
-    model: form.model ?? null,
+    speechModel: form.model ?? null,
     language: form.language ?? null,
     wordTimestamps: form.word_timestamps ?? null,
     priority: form.priority,

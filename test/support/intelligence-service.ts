@@ -63,8 +63,8 @@ export async function startIntelligence(
     },
     maxWaiting: limits.maxWaiting[RECORDINGS]!,
     webhooks: { areSigned: true, allowedHosts: [] },
-    async checkSpeech({ model }) {
-      if (model === 'nonsense')
+    async checkSpeech({ speechModel }) {
+      if (speechModel === 'nonsense')
         throw new AppError('model_not_found', 'There is no model nonsense.', { param: 'model' });
     },
     isRecording: looksLikeRecording,
