@@ -1,36 +1,52 @@
-/** What is asked of a recording: what the queue keeps of POST /v1/process. An older version may have written what is read back. */
+/** What is asked of a recording, as the queue keeps it. */
 import { z } from 'zod';
 import { AppError } from '../base/errors.ts';
 import type { Json } from '../jobs/task.ts';
 
 export const FEATURES = ['raw_transcript', 'clean_transcript', 'summary', 'enhancement_metrics'] as const;
 export type Feature = (typeof FEATURES)[number];
-
+/** Where a client does not say. */
 export const DEFAULT_FEATURES: readonly Feature[] = ['clean_transcript', 'summary'];
 
-const taskInputSchema = z.strictObject({
-  features: z.array(z.enum(FEATURES)).min(1).readonly(),
-  /** Always there with `summary`. */
+/** Raised where an input that an older version wrote means something else now. */
+const FORMAT = 1;
+
+const inputSchema = z.strictObject({
+  format: z.literal(FORMAT),
+  features: z.array(z.enum(FEATURES)).min(1),
+  /** Of the summary; null where none is asked. */
   templateId: z.string().nullable(),
-  /** As the client called the file; shown, never used as a path. */
-  fileName: z.string(),
-  /** Null: the configured speech model. */
-  model: z.string().nullable(),
-  /** Null: detected. */
+  /** As the client wrote it; null: detected. */
   language: z.string().nullable(),
+  /** Null: the configured one. */
+  speechModel: z.string().nullable(),
   /** Null: as configured. */
   wordTimestamps: z.boolean().nullable(),
-  webhookUrl: z.string().nullable(),
+  /** As the client named the file, for people; never a path. */
+  fileName: z.string().nullable(),
 });
 
-export type TaskInput = Readonly<z.output<typeof taskInputSchema>>;
+export type TaskInput = Readonly<Omit<z.output<typeof inputSchema>, 'format' | 'features'>> & {
+  readonly features: readonly Feature[];
+};
 
-/** Throws `invalid_request` for what another version wrote and this one cannot read. */
-export function parseTaskInput(input: Json): TaskInput {
-  const parsed = taskInputSchema.safeParse(input);
-  if (parsed.success) return parsed.data;
+/** In the order of `FEATURES`, each once: equal wishes are equal JSON. */
+export function writeTaskInput(input: TaskInput): { readonly [key: string]: Json } {
+  const features = FEATURES.filter((feature) => input.features.includes(feature));
+  return { format: FORMAT, ...input, features };
+}
+
+/** Throws `invalid_request` for what another version wrote and this one does not understand. */
+export function readTaskInput(json: Json): TaskInput {
+  const read = inputSchema.safeParse(json);
+  if (read.success) {
+    const { format: _, ...input } = read.data;
+    return input;
+  }
+  const [issue] = read.error.issues;
   throw new AppError(
     'invalid_request',
-    `The task was submitted by another version of Percept (${z.prettifyError(parsed.error)}). Submit the recording again.`,
+    `The task was written by another version of Percept (${issue?.path.join('.') || 'input'}: ${issue?.message}). Send the recording again.`,
+    { cause: read.error },
   );
 }
