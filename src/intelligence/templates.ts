@@ -3,8 +3,8 @@
  * anew at each question, so a change counts from the next one; only what has changed is read.
  */
 import { AppError } from '../base/errors.ts';
-import { nearestNames } from '../base/nearest.ts';
 import type { Logger } from '../base/logger.ts';
+import { nearestNames } from '../base/nearest.ts';
 import { compilePrompt, type Prompt } from './prompts.ts';
 import { readTemplate, type Template, type TemplateSource } from './read-template.ts';
 import { type FoundFile, type FoundFiles, findTemplateFiles, readTemplateFile } from './template-files.ts';
@@ -120,7 +120,11 @@ export function createTemplates({ ours, yours, checkSchema, logger }: TemplatesP
     async prompt(name) {
       const file = promptFile(await findFolders(), name);
       try {
-        return compilePrompt(name, await readTemplateFile(file));
+        const prompt = compilePrompt(name, await readTemplateFile(file));
+        const said = 'What was said, 7f3a.';
+        const text = prompt.render({ transcript: said, prompt: said, forms: [said] });
+        if (!text.includes(said)) throw new Error('it nowhere says what it is about');
+        return prompt;
       } catch (thrown) {
         throw invalid(`prompts/${name}.jinja`, thrown instanceof Error ? thrown.message : String(thrown));
       }
@@ -164,7 +168,11 @@ function missing(id: string | undefined, found: ReadonlyMap<string, Read>): AppE
 }
 
 function invalid(id: string, reason: string): AppError {
-  return new AppError('invalid_template', `The template ${id} cannot be used: ${reason.replace(/\.$/, '')}.`, {
-    param: 'template_id',
-  });
+  return new AppError(
+    'invalid_template',
+    `The template ${id} cannot be used: ${reason.replace(/\.$/, '')}.`,
+    {
+      param: 'template_id',
+    },
+  );
 }

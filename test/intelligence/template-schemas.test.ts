@@ -3,12 +3,12 @@ import assert from 'node:assert/strict';
 import { readdir } from 'node:fs/promises';
 import test, { type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { silentLogger } from '../../src/base/logger.ts';
 import { promptValues } from '../../src/intelligence/read-template.ts';
 import { createTemplates, OWN_PROMPTS } from '../../src/intelligence/templates.ts';
 import { createSchemaCompiler } from '../../src/language/schema/schema-compiler.ts';
 import { TEMPLATES } from '../../src/pipeline-tools.ts';
 import { EXAMPLES } from './examples.ts';
-import { silentLogger } from '../../src/base/logger.ts';
 
 function open(t: TestContext) {
   const compiler = createSchemaCompiler({ timeoutMs: 5000 });
