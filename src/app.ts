@@ -11,7 +11,7 @@ import { createEmbedded } from './language/embedded.ts';
 import { createExternal } from './language/external.ts';
 import { openExternalEngine } from './language/external-engine.ts';
 import { createSchemaCompiler } from './language/schema/schema-compiler.ts';
-import type { LanguageService } from './language/service.ts';
+import type { MeasuringLanguageService } from './language/service.ts';
 import { configLayer } from './language/settings.ts';
 import {
   createSpeechService,
@@ -31,7 +31,7 @@ export interface App {
   readonly store: Store;
   readonly engine: Engine;
   readonly speech: PreparingSpeechService;
-  readonly language: LanguageService;
+  readonly language: MeasuringLanguageService;
   readonly vision: PreparingVisionService;
   /** Ends model processes and downloads; what still runs is rejected after `timeoutMs`. */
   close(options: { readonly timeoutMs: number }): Promise<void>;
@@ -128,7 +128,11 @@ function answerSource(config: Config, { store, engine }: Pick<App, 'store' | 'en
   const { models, language, offline } = config;
   const settings = configLayer({ config, origins: new Map() });
   if (language.engine === 'external')
-    return createExternal(openExternalEngine(language), { model: models.language, settings });
+    return createExternal(openExternalEngine(language), {
+      model: models.language,
+      settings,
+      contextTokens: language.contextTokens,
+    });
   return createEmbedded({
     store,
     engine,

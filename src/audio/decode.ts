@@ -51,7 +51,7 @@ async function decodeWav(file: AudioFile, header: WavHeader, limits: DecodeLimit
 }
 
 /** What models hear, sample for sample: nothing to decode, and no copy needed. */
-function isAsHeard({ encoding, bytesPerSample, channels }: WavHeader): boolean {
+export function isAsHeard({ encoding, bytesPerSample, channels }: WavHeader): boolean {
   return encoding === 'integer' && bytesPerSample === 2 && channels === 1;
 }
 

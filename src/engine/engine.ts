@@ -179,6 +179,12 @@ export class Engine {
     return slot !== undefined;
   }
 
+  /** Unloads what nobody uses at this moment; resolves when its memory is back. */
+  async unloadIdle(): Promise<void> {
+    const idle = [...this.#slots.values()].filter((slot) => slot.isIdle);
+    await Promise.all(idle.map((slot) => slot.retire()));
+  }
+
   /** Takes no more, gives the running requests `timeoutMs` to finish, then ends every process. */
   async close({ timeoutMs }: { timeoutMs: number }): Promise<void> {
     this.#isClosing = true;

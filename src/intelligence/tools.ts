@@ -4,6 +4,8 @@ import type { Json } from '../jobs/task.ts';
 export interface Tools {
   prepare: PrepareAudio;
   transcribe: Transcribe;
+  /** What `transcribe` would say of itself, told before it hears anything. Installs the model as that does. */
+  hearingVersion(request: HearingRequest, context: { readonly signal: AbortSignal }): Promise<AsrVersion>;
   readonly language: LanguageTool;
   /** Throws `invalid_schema` or `unsupported_schema` for one that cannot be obeyed. */
   checkSchema(schema: JsonSchema, signal?: AbortSignal): Promise<void>;
@@ -55,6 +57,8 @@ export interface HeardSpeech {
   readonly confidence: number | undefined;
   /** Whether its model writes punctuation and case of its own accord. */
   readonly isPunctuated: boolean;
+  /** Wall time of its steps, in seconds, by names such as `model_loading`, `decoder`. */
+  readonly timings: { readonly [step: string]: number };
   readonly version: AsrVersion;
 }
 
@@ -86,13 +90,20 @@ export interface LanguageTool {
    * `invalid_output`, `upstream_failed` and what running a model may throw.
    */
   generate(request: WritingRequest, context: { readonly signal: AbortSignal }): Promise<Written>;
-  /** Tokens of the request as the model would read it, its schema not among them; where only another server knows them, an estimate that is rather too high. */
-  countTokens(
+  /** What a request would take, without a token written. The first of a model loads it. */
+  measure(
     request: Pick<WritingRequest, 'model' | 'messages'>,
     context: { readonly signal: AbortSignal },
-  ): Promise<number>;
-  /** Tokens that a request and its answer may have together. */
-  contextTokens(model: string | undefined): Promise<number>;
+  ): Promise<PromptSize>;
+  /** What makes answers obey a schema: `gbnf` (llama.cpp's grammars), or `json_schema` (another server's own means). */
+  readonly constrainedBy: string;
+}
+
+export interface PromptSize {
+  /** Of the messages as the model would read them, a schema not among them; where only another server knows, an estimate that is rather too high. */
+  readonly promptTokens: number;
+  /** Of a prompt and its answer together. */
+  readonly contextTokens: number;
 }
 
 export interface WritingRequest {

@@ -2,7 +2,7 @@
 import type { RawAnswer } from './answer.ts';
 import type { Demand } from './constraint.ts';
 import type { GenerateRequest, GenerationVersions, Usage } from './generation.ts';
-import type { LanguageModel } from './service.ts';
+import type { LanguageModel, MeasureRequest, PromptMeasure } from './service.ts';
 
 export interface SourceContext {
   readonly demand: Demand;
@@ -23,6 +23,8 @@ export interface SourcedAnswer extends RawAnswer {
 export interface AnswerSource {
   /** Throws `model_not_found` and `invalid_request` for what it cannot be asked, and what running the model may throw. */
   answer(request: GenerateRequest, context: SourceContext): Promise<SourcedAnswer>;
+  /** Throws as `answer` does before any token. */
+  measure(request: MeasureRequest, signal: AbortSignal): Promise<PromptMeasure>;
   models(): Promise<readonly LanguageModel[]>;
   /** Throws `model_not_found`. */
   model(name: string): Promise<LanguageModel>;

@@ -1,4 +1,4 @@
-/** Messages to a prompt, by the Jinja template that a model was trained with or that the operator gives. The only file that knows the Jinja library. */
+/** Messages to a prompt, by the Jinja template that a model was trained with or that the operator gives. The only file of this room that knows the Jinja library. */
 import { createHash } from 'node:crypto';
 import { Template } from '@huggingface/jinja';
 import { AppError } from '../base/errors.ts';

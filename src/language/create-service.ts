@@ -7,7 +7,7 @@ import type { AnswerSource, SourceContext, SourcedAnswer } from './answer-source
 import { type Demand, demandOf } from './constraint.ts';
 import type { FinishReason, GenerateRequest, Generation } from './generation.ts';
 import type { SchemaCompiler } from './schema/schema-compiler.ts';
-import type { GenerateContext, LanguageService } from './service.ts';
+import type { GenerateContext, MeasuringLanguageService } from './service.ts';
 
 export interface LanguageParts {
   readonly engine: Pick<Engine, 'admit'>;
@@ -18,7 +18,7 @@ export interface LanguageParts {
 const MOST_STOPS = 16;
 const SEEDS = 2 ** 32;
 
-export function createLanguageService({ engine, source, compiler }: LanguageParts): LanguageService {
+export function createLanguageService({ engine, source, compiler }: LanguageParts): MeasuringLanguageService {
   interface Attempt {
     readonly answer: SourcedAnswer;
     readonly checked: CheckedAnswer;
@@ -75,6 +75,13 @@ export function createLanguageService({ engine, source, compiler }: LanguagePart
   return {
     admit: () => engine.admit(),
     generate,
+    async measure(request, signal) {
+      checkRequest(request);
+      return source.measure(request, signal);
+    },
+    async checkSchema(schema, signal) {
+      await compiler.compile(schema, { root: 'root', openObjects: false, ...(signal && { signal }) });
+    },
     models: () => source.models(),
     model: (name) => source.model(name),
   };

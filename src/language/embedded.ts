@@ -9,9 +9,9 @@ import type { PullProgress } from '../store/pull.ts';
 import type { InstalledModel, Store } from '../store/store.ts';
 import type { AnswerSource, SourceContext, SourcedAnswer } from './answer-source.ts';
 import type { GenerateRequest } from './generation.ts';
-import type { LanguageLoadOptions, WriteInput, Written } from './model.ts';
+import type { LanguageLoadOptions, Measured, MeasureInput, WriteInput, Written } from './model.ts';
 import { type ModelFacts, readModelFacts } from './model-facts.ts';
-import type { LanguageModel } from './service.ts';
+import type { LanguageModel, MeasureRequest, PromptMeasure } from './service.ts';
 import { requestLayer, resolveSettings, type SettingsLayer } from './settings.ts';
 
 export interface EmbeddedDefaults {
@@ -104,13 +104,31 @@ export function createEmbedded({ engine, store, defaults }: EmbeddedParts): Embe
     };
   }
 
+  async function ready(name: string | undefined, signal: AbortSignal) {
+    const resolved = await resolve(name);
+    await requireInstallable(resolved);
+    const installed = await install(resolved, { signal });
+    return { resolved, installed, facts: await factsOf(installed) };
+  }
+
+  async function measure(
+    { model: name, messages, keepAliveSeconds }: MeasureRequest,
+    signal: AbortSignal,
+  ): Promise<PromptMeasure> {
+    const { resolved, installed, facts } = await ready(name, signal);
+    const input: MeasureInput = { messages };
+    const measured = await engine.use(
+      loadSpec(resolved, installed, facts),
+      { signal, keepAliveSeconds: keepAliveSeconds ?? defaults.keepAliveSeconds(resolved) },
+      async (model) => (await model.call('measure', input, { signal })) as Measured,
+    );
+    return { ...measured, isEstimate: false };
+  }
+
   async function answer(request: GenerateRequest, context: SourceContext): Promise<SourcedAnswer> {
     const { demand, seed, signal, streams, onText } = context;
     const asked = requestLayer(request.settings);
-    const resolved = await resolve(request.model);
-    await requireInstallable(resolved);
-    const installed = await install(resolved, { signal });
-    const facts = await factsOf(installed);
+    const { resolved, installed, facts } = await ready(request.model, signal);
     const { settings } = resolveSettings([asked, defaults.settings, ...facts.layers]);
     const input: WriteInput = {
       messages: request.messages,
@@ -171,6 +189,7 @@ export function createEmbedded({ engine, store, defaults }: EmbeddedParts): Embe
 
   return {
     answer,
+    measure,
     models,
     async model(name) {
       const resolved = await resolve(name);

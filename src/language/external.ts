@@ -2,7 +2,7 @@
 import { AppError } from '../base/errors.ts';
 import type { AnswerSource, SourceContext, SourcedAnswer } from './answer-source.ts';
 import type { ExternalEngine } from './external-engine.ts';
-import type { GenerateRequest, GenerationSettings } from './generation.ts';
+import type { GenerateRequest, GenerationSettings, Message } from './generation.ts';
 import type { LanguageModel } from './service.ts';
 import { requestLayer, type SettingsLayer } from './settings.ts';
 
@@ -11,6 +11,8 @@ export interface ExternalDefaults {
   readonly model: string;
   /** What the configuration says of drawing tokens; the rest is the server's. */
   readonly settings: SettingsLayer;
+  /** What a prompt and its answer may have together; the server does not tell. */
+  readonly contextTokens: number;
 }
 
 /** The list of models is waited for so long. */
@@ -67,6 +69,11 @@ export function createExternal(engine: ExternalEngine, defaults: ExternalDefault
   return {
     answer,
     models,
+    measure: async ({ messages }) => ({
+      promptTokens: estimateTokens(messages),
+      contextTokens: defaults.contextTokens,
+      isEstimate: true,
+    }),
     async model(name) {
       const found = (await models()).find((one) => one.name === name);
       if (found !== undefined) return found;
@@ -75,6 +82,23 @@ export function createExternal(engine: ExternalEngine, defaults: ExternalDefault
       });
     },
   };
+}
+
+/** What templates put around a conversation, and around each message of it. */
+const TEMPLATE_TOKENS = 16;
+const MESSAGE_TOKENS = 8;
+
+/**
+ * Rather too many: three ASCII characters a token, where English has five, and each other character one. A vocabulary that knows English
+ * alone may need more for other languages: SmolLM2 takes 16 tokens for nine Chinese characters, Gemma 3 takes 6.
+ */
+export function estimateTokens(messages: readonly Pick<Message, 'content'>[]): number {
+  let tokens = TEMPLATE_TOKENS;
+  for (const { content } of messages) {
+    const others = content.replace(/[\0-\x7f]/g, '').length;
+    tokens += MESSAGE_TOKENS + others + Math.ceil((content.length - others) / 3);
+  }
+  return tokens;
 }
 
 /** Later layers go before. */

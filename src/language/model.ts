@@ -69,6 +69,14 @@ export interface Written {
   readonly settings: GenerationSettings;
 }
 
+/** Input of the call `measure`; its output is a `Measured`. */
+export type MeasureInput = Pick<WriteInput, 'messages'>;
+
+export interface Measured {
+  readonly promptTokens: number;
+  readonly contextTokens: number;
+}
+
 /** Throws `not_runnable`, `model_failed`, `unsupported_model` for a template that cannot be read. */
 export async function load(spec: LoadSpec): Promise<LoadedModel> {
   const options = spec.options as unknown as LanguageLoadOptions; // made by create-service.ts
@@ -82,6 +90,8 @@ export async function load(spec: LoadSpec): Promise<LoadedModel> {
       switch (method) {
         case 'generate':
           return write(input as WriteInput, { model, template }, context);
+        case 'measure':
+          return measure(input as MeasureInput, { model, template });
         default:
           throw new Error(`A language model has no method ${method}.`);
       }
@@ -165,6 +175,11 @@ async function write(input: WriteInput, writer: Writer, { signal, emit }: CallCo
     completionTokens: completionTokens + thought.tokens,
     settings,
   };
+}
+
+function measure({ messages }: MeasureInput, { model, template }: Writer): Measured {
+  const prompt = template.render({ messages, tools: [], thinking: false });
+  return { promptTokens: model.tokenize(prompt).length, contextTokens: model.contextTokens };
 }
 
 const NO_THOUGHT = { text: '', tokens: 0 };

@@ -17,6 +17,8 @@ export interface SpeechBackend {
   check(request: Partial<SpeechRequest>, model: AskedModel): void;
   /** Input of the call `transcribe`; checks as `check` does. */
   transcribeInput(path: string, request: SpeechRequest, model: AskedModel): unknown;
+  /** Everything that decides what `transcribe` writes, beside the weights: plain JSON. Checks as `check` does. */
+  decoding(request: SpeechRequest, model: AskedModel): Readonly<Record<string, unknown>>;
   /** Undefined where the model does not listen live. */
   readonly live: LiveBackend | undefined;
 }

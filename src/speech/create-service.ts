@@ -23,6 +23,7 @@ import type {
   SpeechModel,
   SpeechRequest,
   SpeechService,
+  SpeechVersion,
 } from './service.ts';
 import type { TranscribeEvent, Transcript } from './transcript.ts';
 import { createWhisperBackend, type WhisperDefaults } from './whisper/serving.ts';
@@ -62,6 +63,8 @@ export interface PrepareOptions {
 export interface PreparingSpeechService extends SpeechService {
   /** Installs and converts a model, so that its next request only loads it. Gives its full name. */
   prepare(name: string | undefined, options?: PrepareOptions): Promise<string>;
+  /** Installs the model as `transcribe` would; throws as it does before it hears anything. */
+  version(request: SpeechRequest, signal: AbortSignal): Promise<SpeechVersion>;
   /** Loads a model, so that its next request only runs. */
   warm(name: string | undefined, signal: AbortSignal): Promise<void>;
 }
@@ -108,10 +111,8 @@ export function createSpeechService(parts: SpeechParts): PreparingSpeechService 
 
   async function loadSpec(asked: AskedFor, options: PrepareOptions): Promise<LoadSpec> {
     const { installed, vad } = await install(asked, options);
-    const { kind: found, files } = installed.manifest;
-    // What a repository of the hub holds is known now.
-    const resolved = found === asked.backend.kind ? asked : await resolve(asked.base);
-    const { name, base, computeType, entry, backend } = resolved;
+    const { files } = installed.manifest;
+    const { name, base, computeType, entry, backend } = await resolveInstalled(asked, installed);
     const { kind, converterVersion } = backend;
     const graphs = await store.conversion({
       model: base,
@@ -131,6 +132,26 @@ export function createSpeechService(parts: SpeechParts): PreparingSpeechService 
       directory: installed.directory,
       options: backend.loadOptions({ entry, graphs, vad: vad?.directory, threads: defaults.threads }),
       memoryBytes: estimateMemoryBytes(entry, computeType),
+    };
+  }
+
+  /** What a repository of the hub holds is known once it is installed. */
+  async function resolveInstalled(asked: AskedFor, { manifest }: InstalledModel): Promise<AskedFor> {
+    return manifest.kind === asked.backend.kind ? asked : resolve(asked.base);
+  }
+
+  async function version(request: SpeechRequest, signal: AbortSignal): Promise<SpeechVersion> {
+    const asked = await resolve(request.model);
+    await requireInstallable(asked);
+    const { installed } = await install(asked, { signal });
+    const resolved = await resolveInstalled(asked, installed);
+    return {
+      backend: resolved.backend.kind,
+      model: resolved.name,
+      directory: installed.directory,
+      checkpointHash: installed.manifest.checkpointHash,
+      computeType: resolved.computeType,
+      decoding: resolved.backend.decoding(request, resolved),
     };
   }
 
@@ -208,6 +229,7 @@ export function createSpeechService(parts: SpeechParts): PreparingSpeechService 
     transcribe,
     listen,
     models,
+    version,
     async model(name) {
       const resolved = await resolve(name);
       await requireInstallable(resolved);

@@ -59,6 +59,20 @@ export interface SpeechModel {
   readonly installedAt: Date | undefined;
 }
 
+/** What makes a transcript come out again: equal versions and an equal recording give equal texts. */
+export interface SpeechVersion {
+  /** The kind of model, such as `whisper`. */
+  readonly backend: string;
+  /** With its compute type. */
+  readonly model: string;
+  /** Where the weights lie. */
+  readonly directory: string;
+  readonly checkpointHash: string;
+  readonly computeType: string;
+  /** As resolved from the request and the configuration. */
+  readonly decoding: Readonly<Record<string, unknown>>;
+}
+
 export interface SpeechService {
   /** Throws `queue_full` with the seconds to wait. */
   admit(): Admission;

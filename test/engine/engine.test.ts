@@ -237,6 +237,18 @@ test('waiting for room ends with its limit, or with the request', async (context
   assert.equal(await first.call('echo', 1), 1);
 });
 
+test('what is idle is unloaded at once, and what is in use stays', async (context) => {
+  const { engine, spec } = await openEngine(context);
+  const busy = await engine.lease(spec('busy'));
+  for (const model of ['idle', 'other']) await engine.use(spec(model), {}, async () => {});
+  await engine.unloadIdle();
+  assert.deepEqual(
+    (await engine.state()).models.map(({ model, state }) => [model, state]),
+    [['busy', 'ready']],
+  );
+  busy.release();
+});
+
 test('a model is unloaded on demand once its requests have finished', async (context) => {
   const { engine, spec, loads } = await openEngine(context);
   const lease = await engine.lease(spec('a'));

@@ -44,6 +44,11 @@ function open(t: TestContext, ...said: readonly Said[]) {
         },
       };
     },
+    measure: async ({ messages }) => ({
+      promptTokens: messages.length,
+      contextTokens: 100,
+      isEstimate: false,
+    }),
     models: async () => [],
     model: async () => {
       throw new Error('not asked for');
@@ -55,7 +60,7 @@ function open(t: TestContext, ...said: readonly Said[]) {
       { model: undefined, messages: [{ role: 'user', content: 'x' }], ...request },
       { signal, onEvent },
     );
-  return { asked, generate };
+  return { asked, generate, service };
 }
 
 test('a value that obeys its schema is given beside the text', async (t) => {
@@ -214,3 +219,16 @@ for (const [name, request, code, param] of REFUSED) {
     assert.equal(asked.length, 0);
   });
 }
+
+test('a prompt is measured by its source, and a schema checked, without a token', async (t) => {
+  const { service, asked } = open(t);
+  const messages = [{ role: 'user', content: 'x' }] as const;
+  assert.equal((await service.measure({ model: undefined, messages }, signal)).promptTokens, 1);
+  await assert.rejects(service.measure({ model: undefined, messages: [] }, signal), {
+    code: 'invalid_request',
+  });
+  await service.checkSchema(SCHEMA.schema, signal);
+  await assert.rejects(service.checkSchema({ type: 'object', minimun: 3 }), { code: 'unsupported_schema' });
+  await assert.rejects(service.checkSchema({ type: 'objct' }), { code: 'invalid_schema' });
+  assert.equal(asked.length, 0);
+});

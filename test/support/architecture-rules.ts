@@ -11,6 +11,8 @@ const SHARED_LIBRARIES: readonly { readonly library: RegExp; readonly places: re
   { library: /^(fastify|@fastify\/.*)$/, places: ['server/'] },
   { library: /^commander$/, places: ['cli/', 'main.ts'] },
   { library: /^zod$/, places: [''] },
+  // Chat templates and our own prompts are both Jinja.
+  { library: /^@huggingface\/jinja$/, places: ['language/chat-template.ts', 'intelligence/prompts.ts'] },
   // The configuration is YAML, and so is that of ChunkFormer models, which the store looks at before it moves their weights.
   { library: /^yaml$/, places: ['config/sources.ts', 'store/chunkformer-config.ts'] },
 ];

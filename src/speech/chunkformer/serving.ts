@@ -31,6 +31,12 @@ export function createChunkFormerBackend(defaults: ChunkFormerDefaults, audio: A
         language: checkRequest(request, model),
         audio: { ...audio, maxDurationSeconds },
       }) satisfies ChunkFormerInput,
+    decoding: (request, model) => ({
+      language: checkRequest(request, model),
+      ...settings,
+      mergesRepeats,
+      maxDurationSeconds,
+    }),
     live: undefined,
   };
 }

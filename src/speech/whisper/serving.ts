@@ -23,6 +23,7 @@ export function createWhisperBackend(defaults: WhisperDefaults, audio: AudioSett
     check: ({ language }) => void requireLanguage(language),
     transcribeInput: (path, request) =>
       ({ path, options: optionsOf(request, defaults), audio }) satisfies TranscribeInput,
+    decoding: (request) => ({ ...optionsOf(request, defaults) }),
     live: {
       input: (request) => ({ settings: liveSettings(request, defaults) }) satisfies ListenInput,
       chunks: (input) => resolveSettings(input, defaults),
