@@ -10,6 +10,7 @@ import { EXIT_CODES } from './cli/exit-codes.ts';
 import { readEnvironment } from './config/environment.ts';
 import { createLogger } from './logging.ts';
 import { startService } from './serve.ts';
+import { openTasks } from './tasks.ts';
 import { readVersion } from './version.ts';
 
 /** In the order in which help lists them. Imported when the process runs, so that a broken one is told of like any error. */
@@ -20,6 +21,9 @@ const COMMANDS = [
   () => import('./cli/embed.ts'),
   () => import('./cli/search.ts'),
   () => import('./cli/generate.ts'),
+  () => import('./cli/process.ts'),
+  () => import('./cli/tasks.ts'),
+  () => import('./cli/worker.ts'),
   () => import('./cli/pull.ts'),
   () => import('./cli/models.ts'),
   () => import('./cli/rm.ts'),
@@ -55,6 +59,22 @@ async function main(argv: readonly string[]): Promise<void> {
     openSpeech: (config) => createApp({ config, env, logger: silentLogger }),
     openLanguage: (config) => createApp({ config, env, logger: silentLogger }),
     openVision: (config) => createApp({ config, env, logger: silentLogger }),
+    openTasks: async (config, options) => {
+      const logger = options?.work ? createLogger(config.log) : silentLogger;
+      const app = createApp({ config, env, logger });
+      const tasks = await openTasks(app, logger);
+      return {
+        intelligence: tasks.intelligence,
+        async startWork() {
+          tasks.keep();
+          return tasks.startWork();
+        },
+        async close(limit) {
+          await app.close(limit);
+          await tasks.close();
+        },
+      };
+    },
     startService: (config) => {
       const logger = createLogger(config.log);
       return startService(createApp({ config, env, logger }), logger);

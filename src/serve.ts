@@ -5,10 +5,12 @@ import type { App } from './app.ts';
 import { sleep } from './base/abort.ts';
 import { AppError, toAppError } from './base/errors.ts';
 import type { Logger } from './base/logger.ts';
+import type { Profile } from './config/schema.ts';
 import { requireSafeBind } from './server/auth.ts';
 import type { Health } from './server/health.ts';
 import { createServer, type HttpServer } from './server/server.ts';
 import { openUploadDirectory } from './server/uploads.ts';
+import { openTasks } from './tasks.ts';
 import { readVersion } from './version.ts';
 
 export interface Service {
@@ -18,6 +20,8 @@ export interface Service {
   stop(): Promise<void>;
 }
 
+/** The profiles that answer the routes of recordings. */
+const HAS_TASKS: readonly Profile[] = ['all', 'maie'];
 /** How long after the requests are to be finished their model processes may still take to end. */
 const ENGINE_STOP_MS = 3000;
 /** A default model that cannot be had now (no network yet) is tried again after this, doubling up to a minute. */
@@ -34,6 +38,9 @@ export async function startService(app: App, logger: Logger): Promise<Service> {
   const readiness = config.models.preload
     ? preload(app, { logger, signal: stopping.signal })
     : { reason: undefined };
+  const tasks = HAS_TASKS.includes(config.profile) ? await openTasks(app, logger) : undefined;
+  tasks?.keep();
+  const worker = config.tasks.runHere ? tasks?.startWork() : undefined;
   const server = await createServer({
     options: {
       apiKeys: config.server.apiKeys,
@@ -61,10 +68,15 @@ export async function startService(app: App, logger: Logger): Promise<Service> {
     speech: app.speech,
     language: app.language,
     vision: app.vision,
+    intelligence: tasks?.intelligence,
     system: { health: () => healthOf(app), notReady: () => readiness.reason },
     logger,
   });
-  const url = await listen(server, config.server);
+  const url = await listen(server, config.server).catch(async (error: unknown) => {
+    await worker?.stop();
+    await tasks?.close();
+    throw error;
+  });
   logger.info({ url, version, home: config.home }, 'listening');
   return {
     url,
@@ -72,14 +84,18 @@ export async function startService(app: App, logger: Logger): Promise<Service> {
       logger.info({ stopTimeoutSeconds: config.server.stopTimeoutSeconds }, 'stopping');
       stopping.abort();
       const closed = server.close();
+      // Its tasks go back to the queue at once: another worker may go on with them.
+      const idle = worker?.stop();
       // The timer must not outlive the requests: it would hold the process.
       const inTime = new AbortController();
       const limit = sleep(config.server.stopTimeoutSeconds * 1000, inTime.signal).catch(() => undefined);
       await Promise.race([closed, limit]);
       inTime.abort();
+      await idle;
       await app.close({ timeoutMs: ENGINE_STOP_MS });
       server.server.closeAllConnections();
       await closed;
+      await tasks?.close();
       logger.info({}, 'stopped');
     },
   };

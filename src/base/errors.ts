@@ -40,6 +40,7 @@ export const ERROR_CODES = [
   'model_not_installed',
   'model_failed',
   'model_crashed',
+  'out_of_memory',
   'not_runnable',
   'shutting_down',
   'invalid_output',

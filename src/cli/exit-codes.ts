@@ -35,6 +35,7 @@ export const EXIT_CODES = {
   model_not_installed: 1,
   model_failed: 1,
   model_crashed: 1,
+  out_of_memory: 1,
   not_runnable: 1,
   shutting_down: 1,
   invalid_output: 1,

@@ -9,6 +9,7 @@ import { abortError, throwIfAborted } from '../base/abort.ts';
 import { AppError, fromWireError } from '../base/errors.ts';
 import { splitLines } from '../base/line-splitter.ts';
 import type { Logger } from '../base/logger.ts';
+import { countMemoryKills } from './memory.ts';
 import { type CallOptions, OpenCalls } from './open-calls.ts';
 import type { FromModelProcess, LoadSpec, ToModelProcess } from './protocol.ts';
 
@@ -40,6 +41,8 @@ export class ModelProcessHandle {
   #failure: AppError | undefined;
   /** Whether the engine asked for the end. */
   #closing = false;
+  /** Told apart by it: whether memory ran out, or somebody killed the process. */
+  readonly #memoryKillsBefore = countMemoryKills();
   #loadedSeconds: number | undefined;
   #onLoaded: (outcome: AppError | undefined) => void = () => {};
 
@@ -166,11 +169,15 @@ export class ModelProcessHandle {
     if (this.#closing) {
       return new AppError('shutting_down', `The model ${model} was unloaded while it worked on the request.`);
     }
-    const memory = reason === 'SIGKILL' ? ' The system does that when memory runs out.' : '';
+    if (reason === 'SIGKILL' && countMemoryKills() > this.#memoryKillsBefore) {
+      return new AppError(
+        'out_of_memory',
+        `The system ended the process of the model ${model} because memory ran out. Take a smaller model, or give the machine or container more.`,
+      );
+    }
     return new AppError(
       'model_crashed',
-      `The process of the model ${model} ended unexpectedly (${reason}).${memory} ` +
-        'The next request starts a new one: try again.',
+      `The process of the model ${model} ended unexpectedly (${reason}). The next request starts a new one: try again.`,
     );
   }
 

@@ -9,14 +9,16 @@ import { hasEnded, type NewTask, type Task } from '../jobs/task.ts';
 import { checkFileKind, extensionOf } from './file-kinds.ts';
 import { RECORDINGS } from './lanes.ts';
 import type { Recordings } from './recordings/recordings.ts';
-import type { IntelligenceService, ProcessRequest, ReceivedFile, TemplateInfo } from './service.ts';
+import type { IntelligenceService, ProcessRequest, ReceivedFile } from './service.ts';
 import { type TaskInput, writeTaskInput } from './task-input.ts';
+import type { Templates } from './templates.ts';
 import { checkWebhookUrl } from './webhooks/address.ts';
+import { webhookOf } from './webhooks/deliver.ts';
 
 export interface ServiceParts {
   readonly queue: Queue;
   readonly recordings: Recordings;
-  readonly templates: TemplateLibrary;
+  readonly templates: Pick<Templates, 'list' | 'get'>;
   readonly maxWaiting: number;
   readonly webhooks: {
     /** Whether there is a secret to sign them with. */
@@ -29,12 +31,6 @@ export interface ServiceParts {
   isRecording(path: string): Promise<boolean>;
 }
 
-export interface TemplateLibrary {
-  list(): Promise<readonly TemplateInfo[]>;
-  /** Throws `missing_template`, `invalid_template`. */
-  schemaOf(id: string): Promise<unknown>;
-}
-
 /** Between two looks at a task that is watched. */
 const WATCH_MS = 200;
 
@@ -43,8 +39,7 @@ export function createIntelligenceService(parts: ServiceParts): IntelligenceServ
 
   async function check({ features, templateId, webhookUrl, ...speech }: ProcessRequest): Promise<void> {
     if (features.includes('summary')) {
-      if (templateId === null) throw templateLeftOut(await templates.list());
-      await templates.schemaOf(templateId);
+      await templates.get(templateId ?? undefined);
     }
     if (webhookUrl !== null) {
       if (!webhooks.areSigned) throw webhooksAreOff();
@@ -112,7 +107,7 @@ export function createIntelligenceService(parts: ServiceParts): IntelligenceServ
     list: (filter) => queue.list({ ...filter, lane: RECORDINGS }),
     async cancel(id) {
       await find(id);
-      const task = await queue.cancel(id);
+      const task = await queue.cancel(id, webhookOf);
       if (hasEnded(task)) await recordings.markEnded(id);
       return task;
     },
@@ -123,7 +118,7 @@ export function createIntelligenceService(parts: ServiceParts): IntelligenceServ
       return task;
     },
     templates: () => templates.list(),
-    templateSchema: (id) => templates.schemaOf(id),
+    templateSchema: async (id) => (await templates.get(id)).schema,
     async health() {
       const isConnected = await queue.isConnected();
       const none = { waiting: 0, running: 0 };
@@ -159,13 +154,6 @@ export function taskNotFound(id: string): AppError {
     `There is no task ${id}. It never was, or its retention has ended (tasks.retention_seconds).`,
     { param: 'task_id' },
   );
-}
-
-function templateLeftOut(known: readonly TemplateInfo[]): AppError {
-  const names = known.map(({ id }) => id).join(', ');
-  return new AppError('missing_template', `A summary needs template_id, one of: ${names}.`, {
-    param: 'template_id',
-  });
 }
 
 function webhooksAreOff(): AppError {

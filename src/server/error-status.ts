@@ -48,6 +48,7 @@ export const ERROR_STATUS = {
   model_not_installed: serverError(503),
   model_failed: serverError(503),
   model_crashed: serverError(503),
+  out_of_memory: serverError(503),
   not_runnable: serverError(503),
   shutting_down: serverError(503),
   invalid_output: serverError(502),

@@ -384,17 +384,17 @@ test('tasks are listed newest first, by status and by page', async (context) => 
 test('templates are listed with where their schemas are, and those are served', async (context) => {
   const { server } = await start(context);
   const response = await fetch(`${server.url}/v1/templates`);
-  const { templates } = (await response.json()) as { templates: { schema_url: string }[] };
-  assert.deepEqual(templates, [
-    {
-      template_id: 'meeting_notes_v1',
-      name: 'Minutes',
-      description: 'What was said',
-      schema_url: '/v1/templates/meeting_notes_v1/schema',
-    },
-  ]);
-  const schema = await fetch(server.url + templates[0]!.schema_url);
-  assert.equal(((await schema.json()) as { title: string }).title, 'Minutes');
+  const { templates } = (await response.json()) as {
+    templates: { template_id: string; name: string; schema_url: string }[];
+  };
+  assert.deepEqual(
+    templates.map(({ template_id }) => template_id),
+    ['interview_v1', 'lecture_v1', 'medical_dictation_v1', 'meeting_notes_v1', 'podcast_v1', 'sales_call_v1'],
+  );
+  const notes = templates.find(({ template_id }) => template_id === 'meeting_notes_v1')!;
+  assert.equal(notes.name, 'Meeting notes');
+  const schema = (await (await fetch(server.url + notes.schema_url)).json()) as { title: string; type: string };
+  assert.deepEqual([schema.title, schema.type], ['Meeting notes', 'object']);
   assert.equal((await fetch(`${server.url}/v1/templates/..%2Fx/schema`)).status, 404);
   assert.equal((await fetch(`${server.url}/v1/templates/poem_v1/schema`)).status, 404);
 });

@@ -1,5 +1,5 @@
 /** Recordings on a real queue and a real directory, without models: what is done with a recording is the test's own. */
-import { readdir } from 'node:fs/promises';
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { looksLikeRecording } from '../../src/audio/recognise-recording.ts';
@@ -10,10 +10,12 @@ import { RECORDINGS } from '../../src/intelligence/lanes.ts';
 import { openDirectoryRecordings } from '../../src/intelligence/recordings/directory-recordings.ts';
 import type { Recordings } from '../../src/intelligence/recordings/recordings.ts';
 import type { IntelligenceService } from '../../src/intelligence/service.ts';
+import { createTemplates } from '../../src/intelligence/templates.ts';
 import type { Work } from '../../src/jobs/attempt.ts';
 import type { Queue, QueueLimits } from '../../src/jobs/queue.ts';
 import { openSqliteQueue } from '../../src/jobs/sqlite-queue.ts';
 import { startWorker, type Worker } from '../../src/jobs/worker.ts';
+import { TEMPLATES } from '../../src/pipeline-tools.ts';
 import { temporaryFolder } from './temporary.ts';
 
 export interface IntelligenceUnderTest {
@@ -26,8 +28,6 @@ export interface IntelligenceUnderTest {
   incoming(): Promise<string[]>;
   startWorker(run: Work): Worker;
 }
-
-const SCHEMA = { type: 'object', title: 'Minutes', description: 'What was said' } as const;
 
 export async function startIntelligence(
   context: TestContext,
@@ -42,25 +42,20 @@ export async function startIntelligence(
     retentionMs: 60_000,
     ...given.limits,
   };
+  await mkdir(join(root, 'templates'));
+  await writeFile(join(root, 'templates', 'broken_v1.json'), '{"type": ');
   const queue = openSqliteQueue({ directory: root, limits });
   const recordings = openDirectoryRecordings(audio);
   context.after(() => queue.close());
   const service = createIntelligenceService({
     queue,
     recordings,
-    templates: {
-      list: async () => [{ id: 'meeting_notes_v1', name: SCHEMA.title, description: SCHEMA.description }],
-      async schemaOf(id) {
-        if (id === 'broken_v1')
-          throw new AppError(
-            'invalid_template',
-            'The template broken_v1 cannot be used: its schema is none.',
-          );
-        if (id !== 'meeting_notes_v1')
-          throw new AppError('missing_template', `There is no template ${id}.`, { param: 'template_id' });
-        return SCHEMA;
-      },
-    },
+    templates: createTemplates({
+      ours: TEMPLATES,
+      yours: join(root, 'templates'),
+      checkSchema: async () => {},
+      logger: silentLogger,
+    }),
     maxWaiting: limits.maxWaiting[RECORDINGS]!,
     webhooks: { areSigned: true, allowedHosts: [] },
     async checkSpeech({ speechModel }) {

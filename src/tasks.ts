@@ -1,0 +1,168 @@
+/** What makes recordings of the queue into results: the queue, the recordings, the templates and the pipeline, put together for a server or a worker. */
+import { join } from 'node:path';
+import type { App } from './app.ts';
+import { looksLikeRecording } from './audio/recognise-recording.ts';
+import type { AppError, ErrorCode } from './base/errors.ts';
+import type { Logger } from './base/logger.ts';
+import type { Config } from './config/schema.ts';
+import { createIntelligenceService } from './intelligence/create-service.ts';
+import { startKeeper } from './intelligence/keeper.ts';
+import { RECORDINGS, WEBHOOKS } from './intelligence/lanes.ts';
+import { createPipeline } from './intelligence/pipeline.ts';
+import { openDirectoryRecordings } from './intelligence/recordings/directory-recordings.ts';
+import type { Recordings } from './intelligence/recordings/recordings.ts';
+import type { IntelligenceService } from './intelligence/service.ts';
+import { createTemplates } from './intelligence/templates.ts';
+import { deliverWebhook, webhookOf } from './intelligence/webhooks/deliver.ts';
+import { workOnRecording } from './intelligence/work-on-recording.ts';
+import { openQueue } from './jobs/open-queue.ts';
+import type { Queue } from './jobs/queue.ts';
+import { startWorker, type WorkerLane } from './jobs/worker.ts';
+import { createTools, pipelineSettings, TEMPLATES } from './pipeline-tools.ts';
+import { readVersion } from './version.ts';
+
+export interface Tasks {
+  readonly intelligence: IntelligenceService;
+  readonly queue: Queue;
+  /** Submits what the queue forgot and removes what is past its time, again and again until everything is closed. */
+  keep(): void;
+  /** Takes tasks and runs them, until it is stopped; what runs then is given back. */
+  startWork(): { stop(): Promise<void> };
+  close(): Promise<void>;
+}
+
+const KEEPER_MS = 30_000;
+const WEBHOOKS_AT_ONCE = 4;
+/** Before a webhook is sent again; doubled for each further time: with five, within ten minutes. */
+const WEBHOOK_DELAY_MS = 10_000;
+
+/** Opens nothing by itself: the queue connects, and the recordings' directory is made, when they are first needed. */
+export async function openTasks(app: App, logger: Logger): Promise<Tasks> {
+  const { config } = app;
+  const { tasks } = config;
+  const tools = createTools(app);
+  const templates = createTemplates({
+    ours: TEMPLATES,
+    yours: config.pipeline.templatesDirectory,
+    checkSchema: tools.checkSchema,
+    logger,
+  });
+  const retentionMs = tasks.retentionSeconds * 1000;
+  const queue = await openQueue(tasks, {
+    directory: config.home,
+    limits: {
+      maxWaiting: { [RECORDINGS]: tasks.maxQueueDepth },
+      maxOutputBytes: tasks.maxResultBytes,
+      leaseMs: tasks.leaseSeconds * 1000,
+      retentionMs,
+    },
+    logger,
+  });
+  const recordings = await openRecordings(config);
+  const allowedHosts = tasks.webhookHosts;
+  const intelligence = createIntelligenceService({
+    queue,
+    recordings,
+    templates,
+    maxWaiting: tasks.maxQueueDepth,
+    webhooks: { areSigned: tasks.webhookSecret !== null, allowedHosts },
+    checkSpeech: ({ speechModel, language, wordTimestamps }) =>
+      app.speech.check({
+        model: speechModel ?? config.pipeline.speechModel ?? undefined,
+        language: language ?? undefined,
+        wordTimestamps: wordTimestamps ?? undefined,
+      }),
+    isRecording: looksLikeRecording,
+  });
+  const pipeline = createPipeline({ tools, templates, settings: pipelineSettings(config) });
+  const lanes: readonly WorkerLane[] = [
+    {
+      name: RECORDINGS,
+      concurrency: tasks.concurrency,
+      limits: {
+        heartbeatMs: tasks.heartbeatSeconds * 1000,
+        leaseMs: tasks.leaseSeconds * 1000,
+        retries: tasks.retries,
+        retryDelayMs: tasks.retryDelaySeconds * 1000,
+        timeoutMs: tasks.timeoutSeconds * 1000,
+      },
+      run: workOnRecording({ pipeline, recordings }),
+      isTransient,
+      followUps: webhookOf,
+    },
+    {
+      name: WEBHOOKS,
+      concurrency: WEBHOOKS_AT_ONCE,
+      limits: {
+        heartbeatMs: tasks.heartbeatSeconds * 1000,
+        leaseMs: tasks.leaseSeconds * 1000,
+        retries: tasks.webhookRetries,
+        retryDelayMs: WEBHOOK_DELAY_MS,
+        timeoutMs: 2000 * tasks.webhookTimeoutSeconds,
+      },
+      run: deliverWebhook({
+        queue,
+        send: {
+          secret: tasks.webhookSecret,
+          timeoutMs: tasks.webhookTimeoutSeconds * 1000,
+          allowedHosts,
+          userAgent: `percept/${readVersion()}`,
+          now: () => new Date(),
+        },
+      }),
+      isTransient: ({ code }) => code === 'upstream_failed' || code === 'queue_unavailable',
+    },
+  ];
+  let keeper: { stop(): Promise<void> } | undefined;
+  return {
+    intelligence,
+    queue,
+    keep() {
+      keeper ??= startKeeper({
+        queue,
+        recordings,
+        retentionMs,
+        everyMs: Math.min(KEEPER_MS, retentionMs),
+        logger,
+        now: () => new Date(),
+      });
+    },
+    startWork: () => startWorker({ queue, lanes, logger }),
+    async close() {
+      await keeper?.stop();
+      await queue.close();
+      await recordings.close();
+    },
+  };
+}
+
+/** What may be otherwise in a minute. A recording that is none, a model that is not there, memory that is too small are the same then. */
+const TRANSIENT: ReadonlySet<ErrorCode> = new Set([
+  'model_crashed',
+  'model_loading',
+  'shutting_down',
+  'queue_full',
+  'upstream_failed',
+  'download_failed',
+  'queue_unavailable',
+  'disk_full',
+]);
+
+function isTransient({ code }: AppError): boolean {
+  return TRANSIENT.has(code);
+}
+
+async function openRecordings({ home, tasks }: Config): Promise<Recordings> {
+  if (tasks.recordings === 'directory') return openDirectoryRecordings(tasks.directory);
+  const { openS3Recordings } = await import('./intelligence/recordings/s3-recordings.ts');
+  const { endpoint, region, bucket, prefix, accessKeyId, secretAccessKey } = tasks.s3;
+  return openS3Recordings({
+    endpoint: endpoint ?? undefined,
+    region,
+    bucket: bucket!,
+    prefix,
+    credentials:
+      accessKeyId === null || secretAccessKey === null ? undefined : { accessKeyId, secretAccessKey },
+    directory: join(home, 'recordings'),
+  });
+}
