@@ -1,4 +1,4 @@
 /** The text with the user and password of every URL in it masked: a mirror's address may be `https://user:password@host/`. */
 export function hidePassword(text: string): string {
-  return text.replace(/(https?:\/\/)[^/@\s"]*@/g, '$1********@');
+  return text.replace(/((?:https?|rediss?):\/\/)[^/@\s"]*@/g, '$1********@');
 }

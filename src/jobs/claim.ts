@@ -1,11 +1,10 @@
 /** One attempt at one task, over whichever store keeps it. */
 
-import type { WireError } from '../base/errors.ts';
-import { AppError } from '../base/errors.ts';
+import { AppError, type WireError } from '../base/errors.ts';
 import type { Clock } from './clock.ts';
 import type { Claim, FollowUps, QueueLimits } from './queue.ts';
 import { newRecord, type TaskRecord, toSummary } from './record.ts';
-import type { Json, Task } from './task.ts';
+import type { Json, Task, TaskState } from './task.ts';
 import type { Change, TaskStore } from './task-store.ts';
 import { claimLost, type End, ended, released, requireClaim, retried, updated } from './transitions.ts';
 
@@ -19,8 +18,14 @@ export function createClaim(
   { store, clock, limits }: ClaimContext,
   { task, token }: { readonly task: Task; readonly token: string },
 ): Claim {
-  const change = async (decide: (record: TaskRecord, input: string, now: number) => Change) => {
+  const change = async (
+    decide: (record: TaskRecord, input: string, now: number) => Change,
+    goal?: TaskState,
+  ) => {
     await store.change(task.id, (stored) => {
+      // Done already: the answer was lost on its way, and it was asked for again.
+      if (goal !== undefined && stored?.record.state === goal && stored.record.token === token)
+        return undefined;
       const record = requireClaim(stored?.record, token);
       return decide(record, stored!.input, clock.now());
     });
@@ -34,7 +39,7 @@ export function createClaim(
       const record = ended(before, how, now);
       const next = followUps?.(toSummary({ record, input })).map((one) => newRecord(one, now));
       return { record, output, followUps: next };
-    });
+    }, how.end);
   return {
     task,
     async update(change_) {
@@ -52,8 +57,8 @@ export function createClaim(
     fail: (error, followUps) => end({ end: 'failed', error }, followUps),
     cancelled: (followUps) => end({ end: 'cancelled' }, followUps),
     retryLater: (error, afterMs) =>
-      change((record, _input, now) => ({ record: retried(record, { error, afterMs }, now) })),
-    release: () => change((record, _input, now) => ({ record: released(record, now) })),
+      change((record, _input, now) => ({ record: retried(record, { error, afterMs }, now) }), 'waiting'),
+    release: () => change((record, _input, now) => ({ record: released(record, now) }), 'waiting'),
   };
 }
 

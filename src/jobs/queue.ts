@@ -97,7 +97,10 @@ export interface WorkerBeat {
   readonly silentMs: number;
 }
 
-/** One attempt at one task. Every method throws `claim_lost` once the task is another's, and `queue_unavailable` when the queue does not answer. */
+/**
+ * One attempt at one task. Every method throws `claim_lost` once the task is another's, and `queue_unavailable` when the queue does not answer;
+ * then the change may have been made or not, and to ask for the same again is safe.
+ */
 export interface Claim {
   /** As it was when it was claimed. */
   readonly task: Task;

@@ -5,7 +5,7 @@ import type { Idempotency, Json, NewTask, Task, TaskSummary } from './task.ts';
 /** All of a task but its input, which never changes, and its output, which is large. Plain JSON. */
 export interface TaskRecord extends Omit<Task, 'input' | 'output'> {
   readonly idempotency: Idempotency | undefined;
-  /** The name of the claim that it runs under; undefined when it does not run. */
+  /** The name of the claim that it runs under, or ran under last; undefined when it was never claimed since it was submitted or requeued. */
   readonly token: string | undefined;
   readonly claimant: WorkerIdentity | undefined;
   /** How long after `now` its `retryAt` was: if more than that is left to wait, the clock was set back. */

@@ -158,7 +158,7 @@ class SqliteStore implements TaskStore {
   beat(id: string, token: string) {
     return this.#database.write((connection) => {
       const changes = connection.run(
-        'UPDATE tasks SET beats = beats + 1 WHERE id = ? AND token = ?',
+        "UPDATE tasks SET beats = beats + 1 WHERE id = ? AND token = ? AND state = 'running'",
         id,
         token,
       );

@@ -119,13 +119,15 @@ export function requeued(record: TaskRecord, now: number): TaskRecord {
     attempt: 0,
     lost: 0,
     worker: undefined,
+    token: undefined,
     startedAt: undefined,
     endedAt: undefined,
   };
   return changed(record, now, values, { event: 'requeued' });
 }
 
-const NOT_RUNNING = { token: undefined, claimant: undefined, isCancelling: false };
+/** The token stays: who could not hear that his end was written asks again, and is told by it. */
+const NOT_RUNNING = { claimant: undefined, isCancelling: false };
 
 function claimed(record: TaskRecord, { token, worker }: NewClaim, now: number): TaskRecord {
   const values = {
