@@ -7,7 +7,6 @@ import type { Logger } from './base/logger.ts';
 import type { Config } from './config/schema.ts';
 import { createIntelligenceService } from './intelligence/create-service.ts';
 import { startKeeper } from './intelligence/keeper.ts';
-import { RECORDINGS, WEBHOOKS } from './intelligence/lanes.ts';
 import { createPipeline } from './intelligence/pipeline.ts';
 import { openDirectoryRecordings } from './intelligence/recordings/directory-recordings.ts';
 import type { Recordings } from './intelligence/recordings/recordings.ts';
@@ -15,6 +14,7 @@ import type { IntelligenceService } from './intelligence/service.ts';
 import { createTemplates } from './intelligence/templates.ts';
 import { deliverWebhook, webhookOf } from './intelligence/webhooks/deliver.ts';
 import { workOnRecording } from './intelligence/work-on-recording.ts';
+import { RECORDINGS, WEBHOOKS } from './jobs/lanes.ts';
 import { openQueue } from './jobs/open-queue.ts';
 import type { Queue } from './jobs/queue.ts';
 import { startWorker, type WorkerLane } from './jobs/worker.ts';
@@ -48,16 +48,7 @@ export async function openTasks(app: App, logger: Logger): Promise<Tasks> {
     logger,
   });
   const retentionMs = tasks.retentionSeconds * 1000;
-  const queue = await openQueue(tasks, {
-    directory: config.home,
-    limits: {
-      maxWaiting: { [RECORDINGS]: tasks.maxQueueDepth },
-      maxOutputBytes: tasks.maxResultBytes,
-      leaseMs: tasks.leaseSeconds * 1000,
-      retentionMs,
-    },
-    logger,
-  });
+  const queue = await openQueue({ config, logger });
   const recordings = await openRecordings(config);
   const allowedHosts = tasks.webhookHosts;
   const intelligence = createIntelligenceService({

@@ -393,7 +393,10 @@ test('templates are listed with where their schemas are, and those are served', 
   );
   const notes = templates.find(({ template_id }) => template_id === 'meeting_notes_v1')!;
   assert.equal(notes.name, 'Meeting notes');
-  const schema = (await (await fetch(server.url + notes.schema_url)).json()) as { title: string; type: string };
+  const schema = (await (await fetch(server.url + notes.schema_url)).json()) as {
+    title: string;
+    type: string;
+  };
   assert.deepEqual([schema.title, schema.type], ['Meeting notes', 'object']);
   assert.equal((await fetch(`${server.url}/v1/templates/..%2Fx/schema`)).status, 404);
   assert.equal((await fetch(`${server.url}/v1/templates/poem_v1/schema`)).status, 404);

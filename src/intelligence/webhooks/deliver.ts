@@ -3,8 +3,8 @@ import { randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { AppError } from '../../base/errors.ts';
 import type { Work } from '../../jobs/attempt.ts';
+import { WEBHOOKS } from '../../jobs/lanes.ts';
 import type { FollowUps, Queue } from '../../jobs/queue.ts';
-import { WEBHOOKS } from '../lanes.ts';
 import { reportStatus } from '../status-report.ts';
 import { type SendOptions, sendWebhook } from './send.ts';
 
