@@ -69,6 +69,7 @@ export async function startService(app: App, logger: Logger): Promise<Service> {
     language: app.language,
     vision: app.vision,
     intelligence: tasks?.intelligence,
+    boardQueues: tasks?.boardQueues,
     system: { health: () => healthOf(app), notReady: () => readiness.reason },
     logger,
   });

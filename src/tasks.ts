@@ -14,9 +14,11 @@ import type { IntelligenceService } from './intelligence/service.ts';
 import { createTemplates } from './intelligence/templates.ts';
 import { deliverWebhook, webhookOf } from './intelligence/webhooks/deliver.ts';
 import { workOnRecording } from './intelligence/work-on-recording.ts';
-import { RECORDINGS, WEBHOOKS } from './jobs/lanes.ts';
+import { LANES, RECORDINGS, WEBHOOKS } from './jobs/lanes.ts';
 import { openQueue } from './jobs/open-queue.ts';
 import type { Queue } from './jobs/queue.ts';
+import type { BullQueue } from './jobs/redis-delivery.ts';
+import type { RedisQueue } from './jobs/redis-queue.ts';
 import { startWorker, type WorkerLane } from './jobs/worker.ts';
 import { createTools, pipelineSettings, TEMPLATES } from './pipeline-tools.ts';
 import { readVersion } from './version.ts';
@@ -24,6 +26,8 @@ import { readVersion } from './version.ts';
 export interface Tasks {
   readonly intelligence: IntelligenceService;
   readonly queue: Queue;
+  /** BullMQ's own, to be shown; undefined where SQLite keeps the tasks. */
+  readonly boardQueues: readonly BullQueue[] | undefined;
   /** Submits what the queue forgot and removes what is past its time, again and again until everything is closed. */
   keep(): void;
   /** Takes tasks and runs them, until it is stopped; what runs then is given back. */
@@ -77,7 +81,7 @@ export async function openTasks(app: App, logger: Logger): Promise<Tasks> {
         retryDelayMs: tasks.retryDelaySeconds * 1000,
         timeoutMs: tasks.timeoutSeconds * 1000,
       },
-      run: workOnRecording({ pipeline, recordings }),
+      run: workOnRecording({ pipeline, recordings, logger }),
       isTransient,
       followUps: webhookOf,
     },
@@ -108,6 +112,7 @@ export async function openTasks(app: App, logger: Logger): Promise<Tasks> {
   return {
     intelligence,
     queue,
+    boardQueues: 'boardQueues' in queue ? (queue as RedisQueue).boardQueues(LANES) : undefined,
     keep() {
       keeper ??= startKeeper({
         queue,

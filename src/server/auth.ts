@@ -7,6 +7,9 @@ import { AppError } from '../base/errors.ts';
 /** Routes that answer without a key: probes cannot hold one. */
 const OPEN_PATHS = new Set(['/health', '/health/ready']);
 
+/** Where a browser shows the queue, where Redis keeps it. */
+export const BOARD_PATH = '/admin/queues';
+
 export interface KeyCheckOptions {
   readonly apiKeys: readonly string[];
   /** The operator has written out that whoever reaches the port may use it. */
@@ -50,12 +53,20 @@ function refuseForeignPage({ headers: { origin } }: FastifyRequest): void {
   );
 }
 
-function keyOf({ headers }: FastifyRequest): string | undefined {
+/** By the path that was asked for, as routes of the board are its own. */
+export function isBoard(url: string): boolean {
+  return url === BOARD_PATH || url.startsWith(`${BOARD_PATH}/`) || url.startsWith(`${BOARD_PATH}?`);
+}
+
+function keyOf({ headers, url }: FastifyRequest): string | undefined {
   const bearer = /^Bearer +(\S+)\s*$/i.exec(headers.authorization ?? '')?.[1];
   if (bearer !== undefined) return bearer;
-  // A person's browser asks for a name and a password; the key is the password.
-  const basic = /^Basic +([\w+/=-]+)\s*$/i.exec(headers.authorization ?? '')?.[1];
-  if (basic !== undefined) return /:(.*)$/s.exec(Buffer.from(basic, 'base64').toString())?.[1];
+  if (isBoard(url)) {
+    // A person's browser asks for a name and a password; the key is the password. Only there, where nothing can be changed: browsers send it with
+    // requests that pages of other sites make, too.
+    const basic = /^Basic +([\w+/=-]+)\s*$/i.exec(headers.authorization ?? '')?.[1];
+    if (basic !== undefined) return /:(.*)$/s.exec(Buffer.from(basic, 'base64').toString())?.[1];
+  }
   const header = headers['x-api-key'];
   if (typeof header === 'string' && header !== '') return header;
   // A browser cannot set headers of a WebSocket: OpenAI's clients offer the key as a subprotocol.

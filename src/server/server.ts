@@ -9,7 +9,8 @@ import Fastify, {
   LogController,
 } from 'fastify';
 import type { Profile } from '../config/schema.ts';
-import { createKeyCheck } from './auth.ts';
+import { createKeyCheck, isBoard } from './auth.ts';
+import { registerBoard } from './board.ts';
 import { countLanguage, countSpeech, countVision } from './counted-services.ts';
 import { acceptJson } from './json-body.ts';
 import { registerLanguage } from './language.ts';
@@ -106,6 +107,7 @@ export async function createServer(services: Services): Promise<HttpServer> {
     vision: vision === undefined ? undefined : countVision(vision, metrics),
   };
   for (const register of ROUTES[options.profile]) register(app, counted);
+  await registerBoard(app, services);
   return app;
 }
 
@@ -123,6 +125,7 @@ function addHooks(
     reply.raw.once('close', () => {
       if (!reply.raw.writableFinished && !isUpgrade(request)) count(request, reply, CLIENT_GONE);
     });
+    if (isBoard(request.url)) void reply.header('www-authenticate', 'Basic realm="Percept"');
     checkKey(request);
   });
   // A connection that stays open would hold a stopping server until it idles out.

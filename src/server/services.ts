@@ -2,6 +2,7 @@
 import type { Logger } from '../base/logger.ts';
 import type { Profile } from '../config/schema.ts';
 import type { IntelligenceService } from '../intelligence/service.ts';
+import type { BullQueue } from '../jobs/redis-delivery.ts';
 import type { LanguageService } from '../language/service.ts';
 import type { SpeechService } from '../speech/service.ts';
 import type { VisionService } from '../vision/service.ts';
@@ -34,6 +35,8 @@ export interface Services {
   readonly language?: LanguageService | undefined;
   readonly vision?: VisionService | undefined;
   readonly intelligence?: IntelligenceService | undefined;
+  /** Shown to a browser, where Redis keeps the tasks. */
+  readonly boardQueues?: readonly BullQueue[] | undefined;
   readonly system: SystemService;
   readonly logger: Logger;
 }
