@@ -9,18 +9,14 @@ import { newRecord, type StoredTask, toSummary, toTask } from './record.ts';
 import { watchSilence } from './silence.ts';
 import type { NewTask, Task } from './task.ts';
 import type { TaskStore } from './task-store.ts';
-import { cancelled, claimWaiting, requeued, takeOver } from './transitions.ts';
+import { cancelled, claimWaiting, requeued, requireStill, takeOver } from './transitions.ts';
 import { hasProcessEnded } from './worker-identity.ts';
 
 /** How often whoever waits for a task looks after the workers of the others: at once, to a person. */
 const LOOK_MS = 500;
 const MAX_RETRY_SECONDS = 60;
 
-export function createQueue<Store extends TaskStore>(
-  store: Store,
-  limits: QueueLimits,
-  clock: Clock = systemClock,
-): Queue {
+export function createQueue(store: TaskStore, limits: QueueLimits, clock: Clock = systemClock): Queue {
   return new DurableQueue(store, limits, clock);
 }
 
@@ -134,6 +130,21 @@ class DurableQueue implements Queue {
     return this.#store.sweep();
   }
 
+  async snapshot(id: string) {
+    const stored = await this.#store.read(id);
+    if (stored === undefined) return undefined;
+    const { endedAt } = stored.record;
+    const agedMs = endedAt === undefined ? 0 : Math.max(0, this.#clock.now() - Date.parse(endedAt));
+    const keepMs = endedAt === undefined ? undefined : Math.max(1, this.#limits.retentionMs - agedMs);
+    return JSON.stringify({ stored, keepMs } satisfies Snapshot);
+  }
+
+  async restore(snapshot: string) {
+    const { stored, keepMs } = JSON.parse(snapshot) as Snapshot;
+    requireStill(stored.record);
+    return this.#store.restore(stored, keepMs);
+  }
+
   isConnected() {
     return this.#store.isConnected();
   }
@@ -207,6 +218,12 @@ class DurableQueue implements Queue {
       { retryAfterSeconds: Math.min(MAX_RETRY_SECONDS, Math.max(1, seconds)) },
     );
   }
+}
+
+interface Snapshot {
+  readonly stored: StoredTask;
+  /** Of what has ended. */
+  readonly keepMs?: number | undefined;
 }
 
 function newRecords(tasks: readonly NewTask[] | undefined, now: number): StoredTask[] | undefined {

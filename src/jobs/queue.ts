@@ -44,6 +44,10 @@ export interface Queue {
   workers(): Promise<readonly WorkerBeat[]>;
   /** Removes tasks that ended longer ago than they are kept, and gives the ids of those it removed; other queues may remove theirs by themselves. */
   sweep(): Promise<readonly string[]>;
+  /** A task with all that belongs to it, as text that only `restore` of any queue reads; undefined when there is none. */
+  snapshot(id: string): Promise<string | undefined>;
+  /** Takes such a task, waiting or ended, full lane or not; false when its id or its key is known here. Throws `task_state` for one that runs. */
+  restore(snapshot: string): Promise<boolean>;
   /** Whether it answers now. */
   isConnected(): Promise<boolean>;
   close(): Promise<void>;

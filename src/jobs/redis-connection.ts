@@ -31,11 +31,17 @@ export function connectRedis({ url, database, isPatient = false, onError }: Conn
     retryStrategy: (tries) => Math.min(100 * tries, LONGEST_PAUSE_MS),
     // A replica that was a primary a moment ago refuses writes; the address leads to the new primary.
     reconnectOnError: (error) => error.message.startsWith('READONLY'),
-    ...(database === undefined ? {} : { db: database }),
   };
-  const client = new Redis(url, options);
+  const client = new Redis(database === undefined ? url : withDatabase(url, database), options);
   client.on('error', onError);
   return client;
+}
+
+/** The library takes what the URL says before what the options say. */
+function withDatabase(url: string, database: number): string {
+  const changed = new URL(url);
+  changed.pathname = `/${database}`;
+  return changed.href;
 }
 
 /** What a failure of Redis means to whoever asked; anything else stays as it is. */

@@ -126,6 +126,11 @@ export function requeued(record: TaskRecord, now: number): TaskRecord {
   return changed(record, now, values, { event: 'requeued' });
 }
 
+/** Throws `task_state` for one that runs. */
+export function requireStill(record: TaskRecord): void {
+  if (record.state === 'running') throw wrongState(record, 'moved: stop the workers first');
+}
+
 /** The token stays: who could not hear that his end was written asks again, and is told by it. */
 const NOT_RUNNING = { claimant: undefined, isCancelling: false };
 

@@ -1,8 +1,9 @@
 /** A Redis of the test's own. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
-import type { TestContext } from 'node:test';
-import { temporaryFolder } from '../support/temporary.ts';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 
 /** Why tests with Redis are skipped; false where they can run. */
 export const NO_REDIS = hasRedis() ? false : 'needs redis-server in the PATH';
@@ -13,11 +14,13 @@ export interface RedisServer {
   /** As a power cut would, nearly. */
   kill(): Promise<void>;
   start(): Promise<void>;
+  /** To be called at the end. */
+  remove(): Promise<void>;
 }
 
 /** Writes its log once a second, as the operator's page advises. */
-export async function startRedis(context: Pick<TestContext, 'after'>): Promise<RedisServer> {
-  const folder = await temporaryFolder(context as TestContext);
+export async function startRedis(): Promise<RedisServer> {
+  const folder = await mkdtemp(join(tmpdir(), 'percept-test-redis-'));
   const port = await freePort();
   let child: ChildProcess | undefined;
   const server: RedisServer = {
@@ -29,6 +32,10 @@ export async function startRedis(context: Pick<TestContext, 'after'>): Promise<R
       child.kill('SIGKILL');
       await exited;
       child = undefined;
+    },
+    async remove() {
+      await server.kill();
+      await rm(folder, { recursive: true, force: true });
     },
     async start() {
       const options = {
@@ -44,7 +51,6 @@ export async function startRedis(context: Pick<TestContext, 'after'>): Promise<R
       await answer(port);
     },
   };
-  context.after(() => server.kill());
   await server.start();
   return server;
 }
@@ -81,4 +87,17 @@ async function answer(port: number): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
   throw new Error('redis-server does not answer');
+}
+
+/** Sends them over a connection of its own; gives the last answer as it comes. */
+export async function redisCommand(port: number, ...commands: readonly string[]): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(port, '127.0.0.1', () => socket.end(`${commands.join('\r\n')}\r\nQUIT\r\n`));
+    let answers = '';
+    socket.on('data', (data) => {
+      answers += data;
+    });
+    socket.once('error', reject);
+    socket.once('close', () => resolve(answers));
+  });
 }
