@@ -1,0 +1,39 @@
+/**
+ * Kills the server, its workers, their models and Redis at random moments while recordings are processed, and says what became of each:
+ *   PERCEPT_TEST_HOME=... node dist/bench/chaos.js [--queue sqlite|redis] [--tasks 300] [--seed 1] RECORDING...
+ */
+import { parseArgs } from 'node:util';
+import { runChaos } from '../test-models/support/chaos.ts';
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    queue: { type: 'string', default: 'sqlite' },
+    tasks: { type: 'string', default: '300' },
+    seed: { type: 'string', default: '1' },
+    retention: { type: 'string' },
+  },
+});
+
+const report = await runChaos({
+  queue: values.queue === 'redis' ? 'redis' : 'sqlite',
+  recordings: positionals,
+  tasks: Number(values.tasks),
+  killEveryMs: 1500,
+  random: seeded(Number(values.seed)),
+  ...(values.retention === undefined ? {} : { retentionSeconds: Number(values.retention) }),
+  env: { PERCEPT_MODELS_SPEECH: 'whisper-tiny.en', PERCEPT_MODELS_LANGUAGE: 'smollm2-135m-instruct' },
+});
+console.log(JSON.stringify(report, null, 2));
+if (report.violations.length > 0) process.exitCode = 1;
+
+/** mulberry32: the same kills for the same seed, as far as time lets them. */
+function seeded(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
