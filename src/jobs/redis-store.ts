@@ -55,9 +55,7 @@ export class RedisStore implements TaskStore {
 
   async insert(task: StoredTask, maxWaiting: number | undefined) {
     for (;;) {
-      const id = await this.#ask(() =>
-        this.#client.eval(INSERT, 0, toScript(task), maxWaiting ?? -1, this.#options.limits.retentionMs),
-      );
+      const id = await this.#ask(() => this.#client.eval(INSERT, 0, toScript(task), maxWaiting ?? -1, 0, ''));
       if (id === '') return 'full';
       if (id === 'new') {
         await this.#tell(() => this.#delivery.add(this.#deliverable(task.record)));
@@ -162,7 +160,10 @@ export class RedisStore implements TaskStore {
 
   async beat(id: string, token: string) {
     const answer = await this.#ask(() => this.#client.eval(BEAT, 0, id, token));
-    if (answer === '') return undefined;
+    if (answer === '') {
+      this.#delivery.forget(id);
+      return undefined;
+    }
     await this.#tell(() => this.#delivery.renew(id));
     return answer as 'go on' | 'cancel';
   }
@@ -215,7 +216,9 @@ export class RedisStore implements TaskStore {
 
   async restore(task: StoredTask, keepMs: number | undefined) {
     const keep = keepMs === undefined ? this.#options.limits.retentionMs : Math.max(1, keepMs);
-    const id = await this.#ask(() => this.#client.eval(INSERT, 0, toScript(task), -1, keep));
+    const id = await this.#ask(() =>
+      this.#client.eval(INSERT, 0, toScript(task), -1, keep, task.output ?? ''),
+    );
     if (id !== 'new') return false;
     if (task.record.state === 'waiting')
       await this.#tell(() => this.#delivery.add(this.#deliverable(task.record)));
@@ -250,11 +253,12 @@ export class RedisStore implements TaskStore {
       this.#client.eval(
         CHANGE,
         0,
-        toScript({ record, input, output }),
+        toScript({ record, input }),
         before.revision,
         afresh?.maxWaiting ?? -1,
         this.#options.limits.retentionMs,
         `[${followUps.map(toScript).join(',')}]`,
+        output ?? '',
       ),
     );
     return result as 'changed' | 'full' | 'conflict';

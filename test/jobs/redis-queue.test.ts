@@ -124,6 +124,14 @@ describe('a queue in Redis', { skip: NO_REDIS }, () => {
     assert.equal((await mustClaim(queue)).task.id, next.id);
   });
 
+  test('a queue can be closed though Redis never answered', async (t) => {
+    const own = await startRedis();
+    await own.remove();
+    const queue = openRedisQueue({ url: own.url(), resultsDatabase: 1, limits: LIMITS, logger });
+    t.after(() => queue.close());
+    await assert.rejects(claimNow(queue), { code: 'queue_unavailable' });
+  });
+
   test('a password is not told, wherever Redis fails', async (t) => {
     const url = `redis://user:hunter2@127.0.0.1:${redis.port}/0`;
     const queue = openRedisQueue({ url, resultsDatabase: 1, limits: LIMITS, logger });
