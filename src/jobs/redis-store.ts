@@ -29,6 +29,8 @@ const RECONCILED_AT_ONCE = 500;
 const MOST_CONFLICTS = 100;
 /** BullMQ waits for Redis as long as it takes; nobody waits for BullMQ that long. */
 const DELIVERY_MS = 5000;
+/** /health waits for it. */
+const PING_MS = 2000;
 const PAGE = 100;
 const MOST_SWEPT = 200;
 
@@ -226,12 +228,8 @@ export class RedisStore implements TaskStore {
   }
 
   async isConnected() {
-    try {
-      await this.#ask(() => this.#client.ping());
-      return this.#options.jobs.status === 'ready';
-    } catch {
-      return false;
-    }
+    const answered = await this.#within(PING_MS, () => this.#client.ping());
+    return answered && this.#options.jobs.status === 'ready';
   }
 
   async close() {
@@ -309,16 +307,21 @@ export class RedisStore implements TaskStore {
   }
 
   /** What BullMQ is told may be lost. Says whether it was not. */
-  async #tell(tell: () => Promise<unknown>): Promise<boolean> {
+  #tell(tell: () => Promise<unknown>): Promise<boolean> {
+    return this.#within(DELIVERY_MS, tell);
+  }
+
+  /** Says whether it was done in time. */
+  async #within(limitMs: number, work: () => Promise<unknown>): Promise<boolean> {
     let timer: NodeJS.Timeout | undefined;
     try {
       const late = new Promise<never>((_resolve, reject) => {
-        timer = setTimeout(() => reject(new Error('BullMQ takes too long')), DELIVERY_MS);
+        timer = setTimeout(() => reject(new Error('no answer in time')), limitMs);
       });
-      await Promise.race([tell(), late]);
+      await Promise.race([work(), late]);
       return true;
     } catch (thrown) {
-      this.#options.logger.debug({ reason: toAppError(thrown).message }, 'BullMQ could not be told');
+      this.#options.logger.debug({ reason: toAppError(thrown).message }, 'Redis was not reached');
       return false;
     } finally {
       clearTimeout(timer);
