@@ -35,5 +35,6 @@ for model in whisper-base whisper-tiny.en; do
   "${speech[@]}" --rounds 2 --minutes 5 "${whisper_cpp[@]}"
   node dist/bench/cold-start.js --python "$python" --model "$model"
 done
+node dist/bench/queue.js ${BENCH_REDIS_URL:+--redis "$BENCH_REDIS_URL"}
 node dist/bench/memory.js --python "$python"
 node dist/bench/soak.js --minutes 10

@@ -55,6 +55,9 @@ const FINISH_MS = 600_000;
 /** The same for a worker that is being stopped. */
 const STOPPING_FINISH_MS = 5000;
 const FINISH_PAUSE_MS = 500;
+const LONGEST_RETRY_DELAY_MS = 3_600_000;
+/** What a timer takes; a longer limit is none. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /** Throws what kept the end from being written. */
 export async function runAttempt(claim: Claim, context: AttemptContext): Promise<void> {
@@ -75,7 +78,10 @@ export async function runAttempt(claim: Claim, context: AttemptContext): Promise
   const stop = new AbortController();
   const updates = coalesceUpdates(claim, clock);
   const beating = keepClaim(claim, { context, stop });
-  const timer = setTimeout(() => stop.abort(timeoutError(lane.limits.timeoutMs)), lane.limits.timeoutMs);
+  const timer = setTimeout(
+    () => stop.abort(timeoutError(lane.limits.timeoutMs)),
+    Math.min(lane.limits.timeoutMs, LONGEST_TIMER_MS),
+  );
   const onStop = () => stop.abort(new AppError('shutting_down', 'The worker is being stopped.'));
   if (context.stopping.aborted) onStop();
   else context.stopping.addEventListener('abort', onStop, { once: true });
@@ -167,8 +173,9 @@ async function writeEnd({ claim, outcome, reason, updates }: Ending, context: At
   // Attempts that were lost count: whatever ends it, a task has so many and no more.
   if (reason !== undefined || task.attempt > lane.limits.retries || !lane.isTransient(error))
     return fail(error);
-  const afterMs = lane.limits.retryDelayMs * 2 ** (task.attempt - 1) * (0.5 + random() / 2);
-  const retry = () => claim.retryLater(toWireError(error), Math.round(afterMs));
+  const delayMs = Math.min(lane.limits.retryDelayMs * 2 ** (task.attempt - 1), LONGEST_RETRY_DELAY_MS);
+  const afterMs = Math.round(delayMs * (0.5 + random() / 2));
+  const retry = () => claim.retryLater(toWireError(error), afterMs);
   return orCancelled(() => stopped(retry), claim, context);
 }
 

@@ -6,3 +6,4 @@ export const RECORDINGS = 'recordings';
 export const WEBHOOKS = 'webhooks';
 
 export const LANES = [RECORDINGS, WEBHOOKS] as const;
+export type Lane = (typeof LANES)[number];

@@ -40,13 +40,14 @@ export interface DeliveryOptions {
   /** Patient, as BullMQ asks for. */
   readonly client: RedisClient;
   readonly retentionMs: number;
+  readonly leaseMs: number;
   onError(error: Error): void;
 }
 
 /** How long BullMQ waits for a job in one go, in seconds; jobs that were given back wake nobody before. */
 const BLOCK_SECONDS = 0.5;
-/** A job whose holder does not renew it for so long is delivered again; the record knows whether its task still runs. */
-const LOCK_MS = 10_000;
+/** As a share of the lease: a job that is not renewed for so long is delivered again. A lease is at least three beats, so that one may be late. */
+const LOCK = 1 / 2;
 /** BullMQ waits for Redis for ever; nobody waits for an answer of Redis longer than this. */
 const ANSWER_MS = 5000;
 /** Jobs may be delivered again as often as it takes. */
@@ -57,10 +58,12 @@ export class BullDelivery {
   /** Jobs that this process has, by the task's id, until the task is left. */
   readonly #held = new Map<string, Held>();
   readonly #options: DeliveryOptions;
+  readonly #lockMs: number;
   #isClosed = false;
 
   constructor(options: DeliveryOptions) {
     this.#options = options;
+    this.#lockMs = Math.round(options.leaseMs * LOCK);
   }
 
   /** For Bull Board, by lane. */
@@ -78,11 +81,11 @@ export class BullDelivery {
       if (state !== 'completed' && state !== 'failed' && state !== 'unknown') return;
       await job.remove();
     }
-    await this.#add(task);
+    await this.add(task);
   }
 
-  /** A task that is new: it has no job yet. */
-  async #add({ id, lane, priority, delayMs }: Deliverable): Promise<void> {
+  /** For a task that has no job. */
+  async add({ id, lane, priority, delayMs }: Deliverable): Promise<void> {
     const age = Math.ceil(this.#options.retentionMs / 1000);
     await this.#line(lane).queue.add(
       lane,
@@ -95,10 +98,6 @@ export class BullDelivery {
         removeOnFail: { age },
       },
     );
-  }
-
-  add(task: Deliverable): Promise<void> {
-    return this.#add(task);
   }
 
   /** The id of the next task; undefined when none came in time. What comes for somebody who has left is given back. */
@@ -134,7 +133,12 @@ export class BullDelivery {
   /** Keeps the job of a task that runs here from being delivered again. */
   async renew(id: string): Promise<void> {
     const held = this.#held.get(id);
-    if (held !== undefined) await held.job.extendLock(held.token, LOCK_MS);
+    if (held !== undefined) await held.job.extendLock(held.token, this.#lockMs);
+  }
+
+  /** The task is another's. */
+  forget(id: string): void {
+    this.#held.delete(id);
   }
 
   /** The task waits again at once; says whether its job was here and is waiting now. */
@@ -178,8 +182,7 @@ export class BullDelivery {
     try {
       await move(held);
       return true;
-    } catch (thrown) {
-      this.#options.onError(thrown as Error);
+    } catch {
       return false;
     }
   }
@@ -199,8 +202,8 @@ export class BullDelivery {
       connection: this.#options.client,
       autorun: false,
       drainDelay: BLOCK_SECONDS,
-      lockDuration: LOCK_MS,
-      stalledInterval: LOCK_MS / 2,
+      lockDuration: this.#lockMs,
+      stalledInterval: this.#lockMs / 3,
       maxStalledCount: ANY_NUMBER,
     });
     worker.on('error', this.#options.onError);

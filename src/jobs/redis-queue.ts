@@ -38,7 +38,7 @@ export function openRedisQueue(options: RedisQueueOptions): RedisQueue {
   };
   const records = connectRedis({ url, database: resultsDatabase, onError });
   const jobs = connectRedis({ url, isPatient: true, onError });
-  const delivery = new BullDelivery({ client: jobs, retentionMs: limits.retentionMs, onError });
+  const delivery = new BullDelivery({ ...limits, client: jobs, onError });
   const store = new RedisStore({ url, client: records, jobs, delivery, limits, logger, clock });
   records.on('ready', () => {
     if (isLost) logger.info({}, 'Redis answers again');

@@ -25,8 +25,8 @@ export const keys = {
   reconciling: (lane: string) => `${PREFIX}lane:${lane}:reconciling`,
 } as const;
 
-/** As the scripts take a task. */
-export function toScript({ record, input, output }: StoredTask): string {
+/** As the scripts take a task. Its output goes beside it: what is large is not to be parsed there. */
+export function toScript({ record, input }: Pick<StoredTask, 'record' | 'input'>): string {
   return JSON.stringify({
     id: record.id,
     lane: record.lane,
@@ -39,7 +39,6 @@ export function toScript({ record, input, output }: StoredTask): string {
     ranMs: record.ranMs,
     record: JSON.stringify(record),
     input,
-    output,
   });
 }
 
@@ -71,44 +70,44 @@ local function keep(t, ms)
     redis.call('ZREM', P .. 'ended', t.lane .. ' ' .. t.id)
   end
 end
-local function write(t, keepMs)
+local function write(t, keepMs, output)
   redis.call('HSET', taskKey(t.id), 'record', t.record, 'state', t.state, 'revision', t.revision, 'token', t.token, 'isCancelling', t.isCancelling)
-  if t.output then redis.call('HSET', taskKey(t.id), 'output', t.output) end
+  if output ~= '' then redis.call('HSET', taskKey(t.id), 'output', output) end
   redis.call('SREM', lane(t, 'waiting'), t.id)
   redis.call('SREM', lane(t, 'running'), t.id)
   if not t.hasEnded then redis.call('SADD', lane(t, t.state), t.id) end
   keep(t, t.hasEnded and tonumber(keepMs) or 0)
 end
-local function insert(t, keepMs)
+local function insert(t, keepMs, output)
   redis.call('HSET', taskKey(t.id), 'input', t.input, 'beats', 0)
   if t.key then redis.call('SET', keyKey(t), t.id) end
   redis.call('ZADD', lane(t, 'all'), redis.call('INCR', P .. 'number'), t.id)
-  write(t, keepMs)
+  write(t, keepMs, output)
 end
 `;
 
-/** ARGV: task, most that wait or -1, how long it is kept. Gives its own id, that of the task that was there, or ''. */
+/** ARGV: task, most that wait or -1, how long it is kept if it has ended, output or ''. Gives 'new', the id of the task that was there, or ''. */
 export const INSERT = `${COMMON}
 local t = cjson.decode(ARGV[1])
 local id = known(t)
 if id then return id end
 if isFull(t, ARGV[2]) then return '' end
-insert(t, ARGV[3])
+insert(t, ARGV[3], ARGV[4])
 return 'new'
 `;
 
-/** ARGV: task, revision before, most that wait or -1, how long it is kept, a list of tasks that follow. */
+/** ARGV: task, revision before, most that wait or -1, how long it is kept if it has ended, a list of tasks that follow, output or ''. */
 export const CHANGE = `${COMMON}
 local t = cjson.decode(ARGV[1])
 if redis.call('HGET', taskKey(t.id), 'revision') ~= ARGV[2] then return 'conflict' end
 if isFull(t, ARGV[3]) then return 'full' end
-write(t, ARGV[4])
+write(t, ARGV[4], ARGV[6])
 if t.hasEnded then
   redis.call('LPUSH', lane(t, 'runs'), t.ranMs)
   redis.call('LTRIM', lane(t, 'runs'), 0, 19)
 end
 for _, next in ipairs(cjson.decode(ARGV[5])) do
-  if not known(next) then insert(next, 0) end
+  if not known(next) then insert(next, 0, '') end
 end
 return 'changed'
 `;

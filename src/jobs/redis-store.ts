@@ -29,6 +29,8 @@ const RECONCILED_AT_ONCE = 500;
 const MOST_CONFLICTS = 100;
 /** BullMQ waits for Redis as long as it takes; nobody waits for BullMQ that long. */
 const DELIVERY_MS = 5000;
+/** /health waits for it. */
+const PING_MS = 2000;
 const PAGE = 100;
 const MOST_SWEPT = 200;
 
@@ -55,9 +57,7 @@ export class RedisStore implements TaskStore {
 
   async insert(task: StoredTask, maxWaiting: number | undefined) {
     for (;;) {
-      const id = await this.#ask(() =>
-        this.#client.eval(INSERT, 0, toScript(task), maxWaiting ?? -1, this.#options.limits.retentionMs),
-      );
+      const id = await this.#ask(() => this.#client.eval(INSERT, 0, toScript(task), maxWaiting ?? -1, 0, ''));
       if (id === '') return 'full';
       if (id === 'new') {
         await this.#tell(() => this.#delivery.add(this.#deliverable(task.record)));
@@ -162,7 +162,10 @@ export class RedisStore implements TaskStore {
 
   async beat(id: string, token: string) {
     const answer = await this.#ask(() => this.#client.eval(BEAT, 0, id, token));
-    if (answer === '') return undefined;
+    if (answer === '') {
+      this.#delivery.forget(id);
+      return undefined;
+    }
     await this.#tell(() => this.#delivery.renew(id));
     return answer as 'go on' | 'cancel';
   }
@@ -215,7 +218,9 @@ export class RedisStore implements TaskStore {
 
   async restore(task: StoredTask, keepMs: number | undefined) {
     const keep = keepMs === undefined ? this.#options.limits.retentionMs : Math.max(1, keepMs);
-    const id = await this.#ask(() => this.#client.eval(INSERT, 0, toScript(task), -1, keep));
+    const id = await this.#ask(() =>
+      this.#client.eval(INSERT, 0, toScript(task), -1, keep, task.output ?? ''),
+    );
     if (id !== 'new') return false;
     if (task.record.state === 'waiting')
       await this.#tell(() => this.#delivery.add(this.#deliverable(task.record)));
@@ -223,12 +228,8 @@ export class RedisStore implements TaskStore {
   }
 
   async isConnected() {
-    try {
-      await this.#ask(() => this.#client.ping());
-      return this.#options.jobs.status === 'ready';
-    } catch {
-      return false;
-    }
+    const answered = await this.#within(PING_MS, () => this.#client.ping());
+    return answered && this.#options.jobs.status === 'ready';
   }
 
   async close() {
@@ -250,11 +251,12 @@ export class RedisStore implements TaskStore {
       this.#client.eval(
         CHANGE,
         0,
-        toScript({ record, input, output }),
+        toScript({ record, input }),
         before.revision,
         afresh?.maxWaiting ?? -1,
         this.#options.limits.retentionMs,
         `[${followUps.map(toScript).join(',')}]`,
+        output ?? '',
       ),
     );
     return result as 'changed' | 'full' | 'conflict';
@@ -305,16 +307,21 @@ export class RedisStore implements TaskStore {
   }
 
   /** What BullMQ is told may be lost. Says whether it was not. */
-  async #tell(tell: () => Promise<unknown>): Promise<boolean> {
+  #tell(tell: () => Promise<unknown>): Promise<boolean> {
+    return this.#within(DELIVERY_MS, tell);
+  }
+
+  /** Says whether it was done in time. */
+  async #within(limitMs: number, work: () => Promise<unknown>): Promise<boolean> {
     let timer: NodeJS.Timeout | undefined;
     try {
       const late = new Promise<never>((_resolve, reject) => {
-        timer = setTimeout(() => reject(new Error('BullMQ takes too long')), DELIVERY_MS);
+        timer = setTimeout(() => reject(new Error('no answer in time')), limitMs);
       });
-      await Promise.race([tell(), late]);
+      await Promise.race([work(), late]);
       return true;
     } catch (thrown) {
-      this.#options.logger.debug({ reason: toAppError(thrown).message }, 'BullMQ could not be told');
+      this.#options.logger.debug({ reason: toAppError(thrown).message }, 'Redis was not reached');
       return false;
     } finally {
       clearTimeout(timer);

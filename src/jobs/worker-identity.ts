@@ -23,7 +23,7 @@ export function hasProcessEnded(worker: WorkerIdentity): boolean {
 
 let known: { readonly host: string | undefined } | undefined;
 
-/** One boot of one kernel, and within it one space of process numbers: a container has its own, a restarted machine another. */
+/** One boot of one kernel, and within it one space of process numbers: a container has its own, a restarted machine another. Copies of a machine that was saved while it ran differ by their names at best. */
 function hostIdentity(): string | undefined {
   known ??= { host: readHost() };
   return known.host;
@@ -32,7 +32,7 @@ function hostIdentity(): string | undefined {
 function readHost(): string | undefined {
   try {
     const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
-    return `${boot} ${readlinkSync('/proc/self/ns/pid')}`;
+    return `${hostname()} ${boot} ${readlinkSync('/proc/self/ns/pid')}`;
   } catch {
     return undefined;
   }

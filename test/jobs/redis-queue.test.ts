@@ -64,6 +64,23 @@ describe('a queue in Redis', { skip: NO_REDIS }, () => {
     assert.deepEqual(ids.sort(), submitted.map(({ id }) => id).sort());
   });
 
+  test('a task that Redis forgot is submitted again by its id, and who had it writes nothing', async (t) => {
+    const tasks = await redisTasks(t);
+    const queue = tasks.open();
+    const task = newTask({ idempotency: { key: 'k', fingerprint: 'x' } });
+    await queue.submit(task);
+    const forgotten = await mustClaim(queue);
+    for (const database of [tasks.database, tasks.database + 1])
+      await redisCommand(redis.port, `SELECT ${database}`, 'FLUSHDB');
+    await assert.rejects(forgotten.beat(), { code: 'claim_lost' });
+    assert.equal((await queue.submit(task)).isNew, true);
+    await assert.rejects(forgotten.complete('old'), { code: 'claim_lost' });
+    const claim = await mustClaim(queue);
+    await assert.rejects(forgotten.complete('old'), { code: 'claim_lost' });
+    await claim.complete('new');
+    assert.equal((await queue.get(task.id))?.output, 'new');
+  });
+
   test('a job whose task was ended or taken elsewhere is let go without work', async (t) => {
     const tasks = await redisTasks(t);
     const queue = tasks.open();
@@ -122,6 +139,14 @@ describe('a queue in Redis', { skip: NO_REDIS }, () => {
     await claim.complete('done');
     const { task: next } = await queue.submit(newTask());
     assert.equal((await mustClaim(queue)).task.id, next.id);
+  });
+
+  test('a queue can be closed though Redis never answered', async (t) => {
+    const own = await startRedis();
+    await own.remove();
+    const queue = openRedisQueue({ url: own.url(), resultsDatabase: 1, limits: LIMITS, logger });
+    t.after(() => queue.close());
+    await assert.rejects(claimNow(queue), { code: 'queue_unavailable' });
   });
 
   test('a password is not told, wherever Redis fails', async (t) => {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { chmod, stat, writeFile } from 'node:fs/promises';
+import { chmod, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { openSqliteQueue } from '../../src/jobs/sqlite-queue.ts';
@@ -25,6 +25,8 @@ test('a queue whose file could not be opened works as soon as it can', async (t)
   await writeFile(blocked, '');
   const queue = openSqliteQueue({ directory: join(blocked, 'inner'), limits: LIMITS });
   await assert.rejects(queue.submit(newTask()), { code: 'queue_unavailable' });
+  await rm(blocked);
+  assert.equal((await queue.submit(newTask())).isNew, true);
   await queue.close();
 });
 
