@@ -3,7 +3,6 @@ import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { App } from './app.ts';
 import { prepareRecording } from './audio/prepare-recording.ts';
-import { AppError } from './base/errors.ts';
 import { toSnake } from './config/keys.ts';
 import type { Config } from './config/schema.ts';
 import type { PipelineSettings } from './intelligence/pipeline.ts';
@@ -171,15 +170,10 @@ function languageTool({ config, language }: Pick<Rooms, 'config' | 'language'>):
         },
         { signal },
       );
-      if (generation.finishReason === 'length')
-        throw new AppError(
-          'output_truncated',
-          `The answer of ${generation.model} did not end within ${settings.maxTokens ?? 'the most'} tokens. ` +
-            'Raise pipeline.summary.max_tokens or language.context_tokens, or take a larger model.',
-        );
       return {
         text: generation.text,
         value: generation.value,
+        isCut: generation.finishReason === 'length',
         promptTokens: generation.usage?.promptTokens,
         completionTokens: generation.usage?.completionTokens,
         version: writerVersion(generation),
