@@ -38,8 +38,8 @@ export function createTools({ config, engine, speech, language }: Rooms): Tools 
       }),
     async transcribe(path, asked, { signal, onProgress }) {
       const request = speechRequest(asked);
-      const version = await speech.version(request, signal);
       const began = performance.now();
+      const version = await speech.version(request, signal);
       let durationSeconds = Number.POSITIVE_INFINITY;
       const transcript = await speech.transcribe(path, request, {
         signal,
@@ -94,8 +94,8 @@ function speechRequest({ model, language, wordTimestamps }: HearingRequest): Spe
   return { model, task: 'transcribe', language, wordTimestamps };
 }
 
-/** Of all that are known, only this one was trained to write as people do; Whisper's own punctuation comes and goes with the recording. */
-const PUNCTUATES = /^erax-wow-turbo(-|$)/;
+/** Also imports that say so in their names. Of all that are known, only this one was trained to write as people do; Whisper's own punctuation comes and goes with the recording. */
+const PUNCTUATES = /erax-wow-turbo/i;
 
 function heardSpeech(
   { text, language, segments, durationSeconds, speechRatio, timings }: Transcript,
