@@ -3,7 +3,6 @@ import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { App } from './app.ts';
 import { prepareRecording } from './audio/prepare-recording.ts';
-import { AppError } from './base/errors.ts';
 import { toSnake } from './config/keys.ts';
 import type { Config } from './config/schema.ts';
 import type { PipelineSettings } from './intelligence/pipeline.ts';
@@ -39,8 +38,8 @@ export function createTools({ config, engine, speech, language }: Rooms): Tools 
       }),
     async transcribe(path, asked, { signal, onProgress }) {
       const request = speechRequest(asked);
-      const version = await speech.version(request, signal);
       const began = performance.now();
+      const version = await speech.version(request, signal);
       let durationSeconds = Number.POSITIVE_INFINITY;
       const transcript = await speech.transcribe(path, request, {
         signal,
@@ -95,8 +94,8 @@ function speechRequest({ model, language, wordTimestamps }: HearingRequest): Spe
   return { model, task: 'transcribe', language, wordTimestamps };
 }
 
-/** Of all that are known, only this one was trained to write as people do; Whisper's own punctuation comes and goes with the recording. */
-const PUNCTUATES = /^erax-wow-turbo(-|$)/;
+/** Also imports that say so in their names. Of all that are known, only this one was trained to write as people do; Whisper's own punctuation comes and goes with the recording. */
+const PUNCTUATES = /erax-wow-turbo/i;
 
 function heardSpeech(
   { text, language, segments, durationSeconds, speechRatio, timings }: Transcript,
@@ -171,15 +170,10 @@ function languageTool({ config, language }: Pick<Rooms, 'config' | 'language'>):
         },
         { signal },
       );
-      if (generation.finishReason === 'length')
-        throw new AppError(
-          'output_truncated',
-          `The answer of ${generation.model} did not end within ${settings.maxTokens ?? 'the most'} tokens. ` +
-            'Raise pipeline.summary.max_tokens or language.context_tokens, or take a larger model.',
-        );
       return {
         text: generation.text,
         value: generation.value,
+        isCut: generation.finishReason === 'length',
         promptTokens: generation.usage?.promptTokens,
         completionTokens: generation.usage?.completionTokens,
         version: writerVersion(generation),

@@ -18,6 +18,8 @@ export interface Enhanced {
   readonly parts: number;
   /** Those for which no answer had the words that were said. */
   readonly partsKeptRaw: number;
+  /** Most that an answer could have. */
+  readonly maxTokens: number;
 }
 
 export interface EnhanceOptions {
@@ -34,7 +36,7 @@ const PART_TOKENS = 300;
 const MIN_PART_TOKENS = 16;
 /** Of what an answer may have to what it is made of: punctuation adds tokens, hesitations go. */
 const GROWTH = 1.5;
-const ANSWER_SLACK = 32;
+const ANSWER_SLACK = 16;
 const TRIES = 2;
 
 /** Throws `context_exceeded` where not even a small part fits, and what running the model may throw. */
@@ -48,8 +50,7 @@ export async function enhance(said: Spoken, writer: Writer, options: EnhanceOpti
     Math.min(PART_TOKENS, (free - ANSWER_SLACK) / (1 + GROWTH), (maxTokens - ANSWER_SLACK) / GROWTH),
   );
   if (room < MIN_PART_TOKENS) throw noRoom('enhancement', empty);
-  // The same for all parts, as it is told of in the versions.
-  const answerTokens = Math.ceil(room * GROWTH) + ANSWER_SLACK;
+  const answerTokens = (tokens: number) => Math.ceil(tokens * GROWTH) + ANSWER_SLACK;
   const countTokens = async (part: string) =>
     (await writer.measure(tell(part))).promptTokens - empty.promptTokens;
   const parts = await cutText(said.text, { room, countTokens, pauses: said.pauses });
@@ -57,12 +58,14 @@ export async function enhance(said: Spoken, writer: Writer, options: EnhanceOpti
   let partsKeptRaw = 0;
   for (const [index, part] of parts.entries()) {
     throwIfAborted(signal);
-    const cleaned = await clean(part.trim(), { writer, tell, answerTokens, language: said.language });
+    // A model that does not find its end is stopped soon.
+    const most = answerTokens(await countTokens(part));
+    const cleaned = await clean(part.trim(), { writer, tell, answerTokens: most, language: said.language });
     if (cleaned === undefined) partsKeptRaw += 1;
     texts.push(cleaned === undefined ? part : withSpacesOf(part, cleaned));
     onProgress((index + 1) / parts.length);
   }
-  return { text: texts.join(''), parts: parts.length, partsKeptRaw };
+  return { text: texts.join(''), parts: parts.length, partsKeptRaw, maxTokens: answerTokens(room) };
 }
 
 interface Cleaning {

@@ -167,7 +167,8 @@ class Run {
     this.#editRate = await editRate(text, enhanced.text, signal);
     const { parts, partsKeptRaw: parts_kept_raw } = enhanced;
     this.#enhancement = { edit_rate: this.#editRate, is_enhanced: true, parts, parts_kept_raw };
-    this.#enhancementVersion = enhancementVersion(writer.version!, prompt);
+    const { maxTokens } = enhanced;
+    this.#enhancementVersion = enhancementVersion(writer.version!, { prompt, maxTokens });
     const model_loading_seconds = loadingSeconds();
     this.#stages = {
       ...this.#stages,

@@ -6,6 +6,7 @@ import { throwIfAborted } from '../base/abort.ts';
 import type { Json } from '../jobs/task.ts';
 import { cutText } from './cut-text.ts';
 import type { Spoken } from './enhance.ts';
+import { mergeForms } from './merge-forms.ts';
 import { asData, type Prompt } from './prompts.ts';
 import { promptValues, type Template } from './read-template.ts';
 import { noRoom, PROBLEM_TOKENS, problemOf, type Writer } from './writer.ts';
@@ -45,90 +46,85 @@ const MIN_PART_TOKENS = 48;
  */
 export async function summarise(said: Spoken, writer: Writer, options: SummariseOptions): Promise<Summary> {
   const { template, partPrompt, mergePrompt, signal, onProgress } = options;
-  const used = new Set([template.prompt]);
-  let answers = 0;
-  const tell = (transcript: string) =>
-    template.prompt.render(
-      promptValues(template, { transcript: asData(transcript), language: said.language }),
-    );
-  const tellPart = (transcript: string, part: number, parts: number) =>
-    partPrompt.render({ prompt: tell(transcript), part, parts });
-  const { title, fields, schema } = promptValues(template, { transcript: '', language: said.language });
-  const tellMerge = (forms: readonly Json[]) =>
-    mergePrompt.render({ title, fields, schema, forms: forms.map((form) => asData(JSON.stringify(form))) });
+  const { tell, tellPart, tellMerge } = promptsOf(said.language, options);
+  const whole = tell(said.text);
+  const size = await writer.measure(whole);
+  const maxTokens =
+    options.maxTokens ?? Math.min(MAX_ANSWER_TOKENS, Math.floor(size.contextTokens * ANSWER_SHARE));
+  const promptRoom = size.contextTokens - maxTokens - PROBLEM_TOKENS;
+  const asker = openAsker(writer, { ...options, maxTokens });
+  if (size.promptTokens <= promptRoom) {
+    const value = await asker.ask(whole);
+    onProgress(1);
+    return { value, parts: 1, answers: asker.answers, prompts: [template.prompt] };
+  }
 
   const empty = await writer.measure(tellPart('', 1, 1));
-  const { contextTokens } = empty;
-  const maxTokens =
-    options.maxTokens ?? Math.min(MAX_ANSWER_TOKENS, Math.floor(contextTokens * ANSWER_SHARE));
-  const promptRoom = contextTokens - maxTokens - PROBLEM_TOKENS;
   const room = promptRoom - empty.promptTokens;
   if (room < MIN_PART_TOKENS) throw noRoom('summary', empty);
-
-  async function ask(prompt: string): Promise<Json> {
-    let problem = '';
-    for (let attempt = 0; ; attempt += 1) {
-      throwIfAborted(signal);
-      try {
-        answers += 1;
-        const { value } = await writer.write(prompt + problem, {
-          schema: template.schema,
-          maxTokens,
-          attempt,
-        });
-        return value!;
-      } catch (thrown) {
-        if (attempt >= options.retries) throw thrown;
-        problem = `\n\nYour last answer was refused: ${problemOf(thrown)} Write the whole JSON object again.`;
-      }
-    }
-  }
-
-  async function fits(prompt: string): Promise<boolean> {
-    return (await writer.measure(prompt)).promptTokens <= promptRoom;
-  }
-
-  /** Neighbours that fit together, at least two but for a last one that is left over. */
-  async function groupsOf(forms: readonly Json[]): Promise<Json[][]> {
-    const groups: Json[][] = [];
-    let group: Json[] = [];
-    for (const form of forms) {
-      if (group.length > 0 && !(await fits(tellMerge([...group, form])))) {
-        if (group.length === 1) throw noRoom('summary', await writer.measure(tellMerge([...group, form])));
-        groups.push(group);
-        group = [];
-      }
-      group.push(form);
-    }
-    return [...groups, group];
-  }
-
-  async function merge(forms: readonly Json[]): Promise<Json> {
-    if (forms.length === 1) return forms[0]!;
-    used.add(mergePrompt);
-    const merged: Json[] = [];
-    for (const group of await groupsOf(forms))
-      merged.push(group.length === 1 ? group[0]! : await ask(tellMerge(group)));
-    return merge(merged);
-  }
-
-  const whole = tell(said.text);
-  if (await fits(whole)) {
-    const value = await ask(whole);
-    onProgress(1);
-    return { value, parts: 1, answers, prompts: [...used] };
-  }
-  used.add(partPrompt);
-  const countTokens = async (part: string) =>
-    (await writer.measure(tellPart(part, 1, 1))).promptTokens - empty.promptTokens;
+  const tokensOf = async (prompt: string) => (await writer.measure(prompt)).promptTokens;
+  const countTokens = async (part: string) => (await tokensOf(tellPart(part, 1, 1))) - empty.promptTokens;
   const parts = await cutText(said.text, { room, countTokens, pauses: said.pauses });
   const forms: Json[] = [];
   for (const [index, part] of parts.entries()) {
-    forms.push(await ask(tellPart(part.trim(), index + 1, parts.length)));
+    throwIfAborted(signal);
+    forms.push(await asker.ask(tellPart(part.trim(), index + 1, parts.length)));
     // Putting them together counts as one more.
     onProgress((index + 1) / (parts.length + 1));
   }
-  const value = await merge(forms);
+  const value = await mergeForms(forms, {
+    fits: async (some) => (await tokensOf(tellMerge(some))) <= promptRoom,
+    merge: (some) => asker.ask(tellMerge(some)),
+  });
   onProgress(1);
-  return { value, parts: parts.length, answers, prompts: [...used] };
+  const prompts = [template.prompt, partPrompt, mergePrompt];
+  return { value, parts: parts.length, answers: asker.answers, prompts };
+}
+
+function promptsOf(
+  language: string,
+  { template, partPrompt, mergePrompt }: Pick<SummariseOptions, 'template' | 'partPrompt' | 'mergePrompt'>,
+) {
+  const { title, fields, schema } = promptValues(template, { transcript: '', language });
+  const tell = (transcript: string) =>
+    template.prompt.render(promptValues(template, { transcript: asData(transcript), language }));
+  return {
+    tell,
+    tellPart: (transcript: string, part: number, parts: number) =>
+      partPrompt.render({ prompt: tell(transcript), part, parts }),
+    tellMerge: (forms: readonly Json[]) =>
+      mergePrompt.render({ title, fields, schema, forms: forms.map((form) => asData(JSON.stringify(form))) }),
+  };
+}
+
+interface Asker {
+  /** Asks again, with the reason and another seed, for an answer that is not valid or does not end. */
+  ask(prompt: string): Promise<Json>;
+  readonly answers: number;
+}
+
+function openAsker(
+  writer: Writer,
+  { template, retries, signal, maxTokens }: SummariseOptions & { readonly maxTokens: number },
+): Asker {
+  let answers = 0;
+  return {
+    async ask(prompt) {
+      let problem = '';
+      for (let attempt = 0; ; attempt += 1) {
+        throwIfAborted(signal);
+        answers += 1;
+        try {
+          const options = { schema: template.schema, maxTokens, attempt };
+          return (await writer.write(prompt + problem, options)).value!;
+        } catch (thrown) {
+          if (attempt >= retries) throw thrown;
+          problem = `\n\nYour last answer was refused: ${problemOf(thrown)} Write the whole JSON object again, and be brief.`;
+        }
+      }
+    },
+    get answers() {
+      return answers;
+    },
+  };
 }

@@ -86,8 +86,8 @@ export interface AsrVersion {
 
 export interface LanguageTool {
   /**
-   * Throws `context_exceeded` before any token for a prompt that leaves no room for `maxTokens`, `output_truncated` for an answer that was cut,
-   * `invalid_output`, `upstream_failed` and what running a model may throw.
+   * Throws `context_exceeded` before any token for a prompt that leaves no room for `maxTokens`, `invalid_output`, `upstream_failed` and what
+   * running a model may throw.
    */
   generate(request: WritingRequest, context: { readonly signal: AbortSignal }): Promise<Written>;
   /** What a request would take, without a token written. The first of a model loads it. */
@@ -127,8 +127,10 @@ export interface WritingSettings {
 
 export interface Written {
   readonly text: string;
-  /** Valid by the schema; undefined where none was asked. */
+  /** Valid by the schema; undefined where none was asked, and where the answer was cut. */
   readonly value: Json | undefined;
+  /** It did not end within `maxTokens`. */
+  readonly isCut: boolean;
   readonly promptTokens: number | undefined;
   readonly completionTokens: number | undefined;
   readonly version: WriterVersion;

@@ -43,8 +43,16 @@ export function versionsOf(
   };
 }
 
-export function enhancementVersion(version: WriterVersion, prompt: Prompt): LlmVersion {
-  return llmVersion(version, { task: 'text_enhancement', structured_output: null, prompts: [prompt] });
+/** `maxTokens`: of any answer; each has its own limit by the length of its part. */
+export function enhancementVersion(
+  version: WriterVersion,
+  { prompt, maxTokens }: { readonly prompt: Prompt; readonly maxTokens: number },
+): LlmVersion {
+  const decoding_params = { ...version.decoding_params, max_tokens: maxTokens };
+  return llmVersion(
+    { ...version, decoding_params },
+    { task: 'text_enhancement', structured_output: null, prompts: [prompt] },
+  );
 }
 
 export function summaryVersion(

@@ -20,6 +20,7 @@ export interface WriterSettings {
 export interface Writer {
   /** What the prompt would take. */
   measure(prompt: string): Promise<PromptSize>;
+  /** Throws `output_truncated` for an answer that was cut, and what running the model may throw. */
   write(prompt: string, options: WriteOptions): Promise<Written>;
   /** Of the first answer; undefined before it. Equal for all, as all are asked with equal settings. */
   readonly version: WriterVersion | undefined;
@@ -57,7 +58,11 @@ export function openWriter(
         { signal },
       );
       version ??= written.version;
-      return written;
+      if (!written.isCut) return written;
+      throw new AppError(
+        'output_truncated',
+        `The answer of ${written.version.name} did not end within ${maxTokens} tokens. Raise language.context_tokens, or take a larger model.`,
+      );
     },
     get version() {
       return version;
@@ -68,7 +73,7 @@ export function openWriter(
 /** Why an answer was no good, where another try may do better; throws everything else on. */
 export function problemOf(thrown: unknown): string {
   if (!(thrown instanceof AppError)) throw thrown;
-  if (thrown.code === 'output_truncated') return 'it did not end. Write much less.';
+  if (thrown.code === 'output_truncated') return 'it did not end.';
   if (thrown.code === 'invalid_output') return thrown.message.slice(0, MAX_PROBLEM);
   throw thrown;
 }
