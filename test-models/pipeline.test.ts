@@ -60,6 +60,7 @@ async function open(t: TestContext, { contextTokens = 4096 } = {}): Promise<Open
         speechModel: null,
         wordTimestamps: null,
         fileName: null,
+        webhookUrl: null,
         ...input,
       });
       const { signal } = new AbortController();

@@ -9,6 +9,7 @@ const INPUT: TaskInput = {
   speechModel: null,
   wordTimestamps: true,
   fileName: 'Họp.mp3',
+  webhookUrl: 'https://example.com/hook',
 };
 
 test('an input comes back from JSON as it was', () => {

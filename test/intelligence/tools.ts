@@ -177,6 +177,7 @@ export async function openPipeline(t: TestContext, behaviour: Behaviour = {}) {
         speechModel: null,
         wordTimestamps: null,
         fileName: null,
+        webhookUrl: null,
         ...input,
       });
       const output = await pipeline.run(json, {
