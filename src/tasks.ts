@@ -37,8 +37,6 @@ export interface Tasks {
 
 const KEEPER_MS = 30_000;
 const WEBHOOKS_AT_ONCE = 4;
-/** Before a webhook is sent again; doubled for each further time: with five, within ten minutes. */
-const WEBHOOK_DELAY_MS = 10_000;
 
 /** Opens nothing by itself: the queue connects, and the recordings' directory is made, when they are first needed. */
 export async function openTasks(app: App, logger: Logger): Promise<Tasks> {
@@ -92,7 +90,7 @@ export async function openTasks(app: App, logger: Logger): Promise<Tasks> {
         heartbeatMs: tasks.heartbeatSeconds * 1000,
         leaseMs: tasks.leaseSeconds * 1000,
         retries: tasks.webhookRetries,
-        retryDelayMs: WEBHOOK_DELAY_MS,
+        retryDelayMs: tasks.webhookRetryDelaySeconds * 1000,
         timeoutMs: 2000 * tasks.webhookTimeoutSeconds,
       },
       run: deliverWebhook({

@@ -1,8 +1,7 @@
 /** The queue that the configuration asks for. */
 import type { Logger } from '../base/logger.ts';
 import type { Config } from '../config/schema.ts';
-import type { WorkerLimits } from './attempt.ts';
-import { type Lane, RECORDINGS, WEBHOOKS } from './lanes.ts';
+import { RECORDINGS } from './lanes.ts';
 import type { Queue, QueueLimits } from './queue.ts';
 
 export interface OpenQueueOptions {
@@ -26,18 +25,6 @@ export async function openQueue({ config, logger }: OpenQueueOptions): Promise<Q
     default:
       return tasks.queue satisfies never;
   }
-}
-
-/** What a worker of the lane keeps to. */
-export function workerLimits(tasks: Config['tasks'], lane: Lane): WorkerLimits {
-  const isWebhook = lane === WEBHOOKS;
-  return {
-    heartbeatMs: tasks.heartbeatSeconds * 1000,
-    leaseMs: tasks.leaseSeconds * 1000,
-    retries: isWebhook ? tasks.webhookRetries : tasks.retries,
-    retryDelayMs: tasks.retryDelaySeconds * 1000,
-    timeoutMs: (isWebhook ? tasks.webhookTimeoutSeconds : tasks.timeoutSeconds) * 1000,
-  };
 }
 
 function queueLimits(tasks: Config['tasks']): QueueLimits {
