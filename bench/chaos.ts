@@ -3,7 +3,7 @@
  *   PERCEPT_TEST_HOME=... node dist/bench/chaos.js [--queue sqlite|redis] [--tasks 300] [--seed 1] RECORDING...
  */
 import { parseArgs } from 'node:util';
-import { runChaos } from '../test-models/support/chaos.ts';
+import { runChaos, seeded } from '../test-models/support/chaos.ts';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -26,14 +26,3 @@ const report = await runChaos({
 });
 console.log(JSON.stringify(report, null, 2));
 if (report.violations.length > 0) process.exitCode = 1;
-
-/** mulberry32: the same kills for the same seed, as far as time lets them. */
-function seeded(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}

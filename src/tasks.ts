@@ -37,8 +37,6 @@ export interface Tasks {
 
 const KEEPER_MS = 30_000;
 const WEBHOOKS_AT_ONCE = 4;
-/** Before a webhook is sent again; doubled for each further time: with five, within ten minutes. */
-const WEBHOOK_DELAY_MS = 10_000;
 
 /** Opens nothing by itself: the queue connects, and the recordings' directory is made, when they are first needed. */
 export async function openTasks(app: App, logger: Logger): Promise<Tasks> {
@@ -70,7 +68,6 @@ export async function openTasks(app: App, logger: Logger): Promise<Tasks> {
     isRecording: looksLikeRecording,
   });
   const pipeline = createPipeline({ tools, templates, settings: pipelineSettings(config) });
-  const limits = workerLimits(tasks, WEBHOOKS);
   const lanes: readonly WorkerLane[] = [
     {
       name: RECORDINGS,
@@ -83,8 +80,7 @@ export async function openTasks(app: App, logger: Logger): Promise<Tasks> {
     {
       name: WEBHOOKS,
       concurrency: WEBHOOKS_AT_ONCE,
-      // A receiver that hangs is given up by the sender, whose error may pass; the limit of the attempt is behind it.
-      limits: { ...limits, retryDelayMs: WEBHOOK_DELAY_MS, timeoutMs: 2 * limits.timeoutMs },
+      limits: workerLimits(tasks, WEBHOOKS),
       run: deliverWebhook({
         queue,
         send: {

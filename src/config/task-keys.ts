@@ -72,6 +72,10 @@ export const taskKeys = z.object({
     z.int().min(0).max(20).default(5),
     'How often a webhook is sent again that was not taken.',
   ),
+  webhookRetryDelaySeconds: note(
+    seconds(0).default(10),
+    'Wait before the first of them; doubled for each further one, so that five take some ten minutes at most.',
+  ),
   webhookHosts: note(
     z.array(z.string().min(1)).default([]),
     'Hosts that webhooks may be sent to; empty: any but link-local addresses, where clouds keep secrets.',

@@ -35,8 +35,9 @@ export function workerLimits(tasks: Config['tasks'], lane: Lane): WorkerLimits {
     heartbeatMs: tasks.heartbeatSeconds * 1000,
     leaseMs: tasks.leaseSeconds * 1000,
     retries: isWebhook ? tasks.webhookRetries : tasks.retries,
-    retryDelayMs: tasks.retryDelaySeconds * 1000,
-    timeoutMs: (isWebhook ? tasks.webhookTimeoutSeconds : tasks.timeoutSeconds) * 1000,
+    retryDelayMs: (isWebhook ? tasks.webhookRetryDelaySeconds : tasks.retryDelaySeconds) * 1000,
+    // A receiver that hangs is given up by the sender, whose error may pass; the limit of the attempt lies behind it.
+    timeoutMs: (isWebhook ? 2 * tasks.webhookTimeoutSeconds : tasks.timeoutSeconds) * 1000,
   };
 }
 

@@ -3,8 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { openAsBlob } from 'node:fs';
-import { mkdir, mkdtemp, readdir, rm, symlink } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -15,7 +14,7 @@ import { openQueue } from '../../src/jobs/open-queue.ts';
 import type { Task, TaskEvent } from '../../src/jobs/task.ts';
 import { type RedisServer, startRedis } from '../../test/jobs/redis-server.ts';
 import { childProcessIds } from '../../test/support/processes.ts';
-import { NO_CONFIG_FILE, testEnvironment, testHome } from './home.ts';
+import { NO_CONFIG_FILE, ownHome, testEnvironment } from './home.ts';
 import { MAIN } from './service.ts';
 
 export interface ChaosOptions {
@@ -47,11 +46,10 @@ const WORKERS = 2;
 const CLIENTS = 4;
 
 export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
-  const home = await mkdtemp(join(tmpdir(), 'percept-chaos-'));
-  for (const name of ['models', 'cache']) await symlink(join(testHome(), name), join(home, name));
+  const home = await ownHome();
   const redis = options.queue === 'redis' ? await startRedis() : undefined;
   const env = testEnvironment({
-    PERCEPT_HOME: home,
+    PERCEPT_HOME: home.path,
     PERCEPT_OFFLINE: '1',
     PERCEPT_PORT: '0',
     PERCEPT_TASKS_QUEUE: options.queue,
@@ -69,11 +67,11 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
   const server = respawning(['serve'], env);
   const workers = Array.from({ length: WORKERS }, () => respawning(['worker'], env));
   try {
-    return await play(options, { home, env, redis, server, workers });
+    return await play(options, { home: home.path, env, redis, server, workers });
   } finally {
     await Promise.all([server, ...workers].map((process) => process.end()));
     await redis?.remove();
-    await rm(home, { recursive: true, force: true });
+    await home.remove();
   }
 }
 
@@ -168,6 +166,17 @@ async function submit(path: string, server: Respawning, counts: { sentAgain: num
     counts.sentAgain += 1;
     await sleep(200);
   }
+}
+
+/** mulberry32: the same kills for the same seed, as far as time lets them. */
+export function seeded(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
 }
 
 async function killAtRandom(

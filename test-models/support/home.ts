@@ -1,5 +1,6 @@
 /** The data directory of the model tests: weights are downloaded once and kept between runs. */
-import { devNull, homedir } from 'node:os';
+import { mkdir, mkdtemp, rm, symlink } from 'node:fs/promises';
+import { devNull, homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type App, createApp } from '../../src/app.ts';
 import { silentLogger } from '../../src/base/logger.ts';
@@ -33,6 +34,21 @@ export function testEnvironment(changes: Environment = {}): Environment {
     PERCEPT_LOG_FORMAT: 'json',
     ...changes,
   };
+}
+
+export interface OwnHome {
+  readonly path: string;
+  remove(): Promise<void>;
+}
+
+/** A data directory with tasks and recordings of its own, and the weights of the test home. */
+export async function ownHome(): Promise<OwnHome> {
+  const path = await mkdtemp(join(tmpdir(), 'percept-home-'));
+  for (const name of ['models', 'cache']) {
+    await mkdir(join(testHome(), name), { recursive: true });
+    await symlink(join(testHome(), name), join(path, name));
+  }
+  return { path, remove: () => rm(path, { recursive: true, force: true }) };
 }
 
 /** An application of this process over the test home; to be closed by the caller. */
