@@ -15,7 +15,7 @@ import { createTemplates } from './intelligence/templates.ts';
 import { deliverWebhook, webhookOf } from './intelligence/webhooks/deliver.ts';
 import { workOnRecording } from './intelligence/work-on-recording.ts';
 import { LANES, RECORDINGS, WEBHOOKS } from './jobs/lanes.ts';
-import { openQueue } from './jobs/open-queue.ts';
+import { openQueue, workerLimits } from './jobs/open-queue.ts';
 import type { Queue } from './jobs/queue.ts';
 import type { BullQueue } from './jobs/redis-delivery.ts';
 import type { RedisQueue } from './jobs/redis-queue.ts';
@@ -72,13 +72,7 @@ export async function openTasks(app: App, logger: Logger): Promise<Tasks> {
     {
       name: RECORDINGS,
       concurrency: tasks.concurrency,
-      limits: {
-        heartbeatMs: tasks.heartbeatSeconds * 1000,
-        leaseMs: tasks.leaseSeconds * 1000,
-        retries: tasks.retries,
-        retryDelayMs: tasks.retryDelaySeconds * 1000,
-        timeoutMs: tasks.timeoutSeconds * 1000,
-      },
+      limits: workerLimits(tasks, RECORDINGS),
       run: workOnRecording({ pipeline, recordings, logger }),
       isTransient,
       followUps: webhookOf,
@@ -86,13 +80,7 @@ export async function openTasks(app: App, logger: Logger): Promise<Tasks> {
     {
       name: WEBHOOKS,
       concurrency: WEBHOOKS_AT_ONCE,
-      limits: {
-        heartbeatMs: tasks.heartbeatSeconds * 1000,
-        leaseMs: tasks.leaseSeconds * 1000,
-        retries: tasks.webhookRetries,
-        retryDelayMs: tasks.webhookRetryDelaySeconds * 1000,
-        timeoutMs: 2000 * tasks.webhookTimeoutSeconds,
-      },
+      limits: workerLimits(tasks, WEBHOOKS),
       run: deliverWebhook({
         queue,
         send: {

@@ -21,7 +21,7 @@ export function workOnRecording({ pipeline, recordings, logger }: RecordingWorkP
         scratch: recording.workDirectory,
         earlier: task.output,
         signal,
-        update: async (change) => update(change),
+        update,
       });
     } catch (thrown) {
       throw signal.aborted ? abortError(signal) : withoutTheInside(thrown, { task: task.id, logger });

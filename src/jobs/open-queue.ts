@@ -1,7 +1,8 @@
 /** The queue that the configuration asks for. */
 import type { Logger } from '../base/logger.ts';
 import type { Config } from '../config/schema.ts';
-import { RECORDINGS } from './lanes.ts';
+import type { WorkerLimits } from './attempt.ts';
+import { type Lane, RECORDINGS, WEBHOOKS } from './lanes.ts';
 import type { Queue, QueueLimits } from './queue.ts';
 
 export interface OpenQueueOptions {
@@ -25,6 +26,19 @@ export async function openQueue({ config, logger }: OpenQueueOptions): Promise<Q
     default:
       return tasks.queue satisfies never;
   }
+}
+
+/** What a worker of the lane keeps to. */
+export function workerLimits(tasks: Config['tasks'], lane: Lane): WorkerLimits {
+  const isWebhook = lane === WEBHOOKS;
+  return {
+    heartbeatMs: tasks.heartbeatSeconds * 1000,
+    leaseMs: tasks.leaseSeconds * 1000,
+    retries: isWebhook ? tasks.webhookRetries : tasks.retries,
+    retryDelayMs: (isWebhook ? tasks.webhookRetryDelaySeconds : tasks.retryDelaySeconds) * 1000,
+    // A receiver that hangs is given up by the sender, whose error may pass; the limit of the attempt lies behind it.
+    timeoutMs: (isWebhook ? 2 * tasks.webhookTimeoutSeconds : tasks.timeoutSeconds) * 1000,
+  };
 }
 
 function queueLimits(tasks: Config['tasks']): QueueLimits {

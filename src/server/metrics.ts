@@ -1,6 +1,7 @@
 /** What the server counts of its work, as Prometheus's text or as one JSON object. Units are in the names; labels have few values. */
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { ErrorCode } from '../base/errors.ts';
+import type { QueueHealth } from '../intelligence/service.ts';
 import type { Generation } from '../language/generation.ts';
 import type { Transcript } from '../speech/transcript.ts';
 import type { VisionAnswer } from '../vision/service.ts';
@@ -31,8 +32,9 @@ export interface Metrics {
   countGeneration(generation: Generation): void;
   countVision(answer: VisionAnswer): void;
   readonly contentType: string;
-  toText(health: Health): Promise<string>;
-  toJson(health: Health): Promise<object>;
+  /** `tasks` where there is a queue of recordings. */
+  toText(health: Health, tasks: QueueHealth | undefined): Promise<string>;
+  toJson(health: Health, tasks: QueueHealth | undefined): Promise<object>;
 }
 
 /** From a list of names to hours of audio. */
@@ -123,9 +125,22 @@ export function createMetrics(version: string): Metrics {
   build.set({ version }, 1);
   started.set(Date.now() / 1000 - process.uptime());
 
-  function look(health: Health): void {
+  const tasksByState = gauge('percept_tasks', 'Recordings that wait or are processed.', ['state']);
+  const tasksLimit = gauge('percept_tasks_waiting_limit', 'The most recordings that may wait.');
+  const taskWorker = gauge(
+    'percept_task_worker_active',
+    'Whether a worker gave a sign of life within a minute.',
+  );
+
+  function look(health: Health, tasks: QueueHealth | undefined): void {
     queueDepth.set(health.queueDepth);
     queueLimit.set(health.queueLimit);
+    if (tasks !== undefined) {
+      tasksByState.set({ state: 'waiting' }, tasks.waiting);
+      tasksByState.set({ state: 'running' }, tasks.running);
+      tasksLimit.set(tasks.maxWaiting);
+      taskWorker.set(tasks.hasWorker ? 1 : 0);
+    }
     // Models come and go.
     modelMemory.reset();
     modelLoad.reset();
@@ -167,11 +182,11 @@ export function createMetrics(version: string): Metrics {
       textHits.inc({ model }, texts.hits);
       textMisses.inc({ model }, texts.misses);
     },
-    async toText(health) {
-      look(health);
+    async toText(health, tasks) {
+      look(health, tasks);
       return registry.metrics();
     },
-    async toJson(health) {
+    async toJson(health, tasks) {
       const loads = health.models.flatMap(({ loadSeconds }) => loadSeconds ?? []);
       const modelBytes = health.models.reduce((sum, { memoryBytes }) => sum + memoryBytes, 0);
       return {
@@ -193,6 +208,9 @@ export function createMetrics(version: string): Metrics {
         errors: await byLabel(errors, 'code'),
         queue_depth: health.queueDepth,
         queue_limit: health.queueLimit,
+        tasks_waiting: tasks?.waiting ?? null,
+        tasks_running: tasks?.running ?? null,
+        task_worker_active: tasks?.hasWorker ?? null,
         uptime_seconds: process.uptime(),
         models: health.models.map(({ name, state, memoryBytes, loadSeconds }) => ({
           name,

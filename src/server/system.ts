@@ -32,9 +32,9 @@ export function registerSystem(app: FastifyInstance, { system, intelligence, opt
     { config: { summary: 'Counts for Prometheus, or as JSON' } },
     async (request, reply) => {
       const { metrics } = request.server;
-      const health = await system.health();
-      if (/\bapplication\/json\b/.test(request.headers.accept ?? '')) return metrics.toJson(health);
-      return reply.type(metrics.contentType).send(await metrics.toText(health));
+      const [health, tasks] = await Promise.all([system.health(), intelligence?.health()]);
+      if (/\bapplication\/json\b/.test(request.headers.accept ?? '')) return metrics.toJson(health, tasks);
+      return reply.type(metrics.contentType).send(await metrics.toText(health, tasks));
     },
   );
   app.get('/health/ready', { config: { summary: 'Whether the default model answers' } }, async () => {

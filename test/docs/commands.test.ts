@@ -45,24 +45,33 @@ test('every `percept` command line of the pages has a command and options that e
   const used = (await pages()).flatMap(({ text }) =>
     [...text.matchAll(/(?:npx percept|main\.js|`percept) ([a-z]+)([^`\n#]*)/g)].map(([, command, rest]) => ({
       command: command!,
+      next: /^ ([a-z]+)/.exec(rest!)?.[1],
       options: [...rest!.matchAll(/--[a-z-]+/g)].map(([option]) => option),
     })),
   );
   assert.ok(used.length > 15);
   const help = new Map<string, string>();
-  for (const { command, options } of used) {
-    if (!help.has(command)) help.set(command, await helpOf(command));
-    const text = help.get(command)!;
+  const ask = async (...words: string[]) => {
+    const line = words.join(' ');
+    if (!help.has(line)) help.set(line, await helpOf(words));
+    return help.get(line)!;
+  };
+  for (const { command, next, options } of used) {
+    let text = await ask(command);
     assert.match(
       text,
       command === 'help' ? /Usage: percept/ : new RegExp(`^Usage: percept ${command} `),
       command,
     );
+    // Commands below commands, such as `percept tasks list`, have options of their own.
+    const isBelow =
+      next !== undefined && new RegExp(`^  ${next} `, 'm').test(text.split('Commands:')[1] ?? '');
+    if (isBelow) text = await ask(command, next);
     for (const option of options) assert.ok(text.includes(option), `percept ${command} ${option}`);
   }
 });
 
-async function helpOf(command: string): Promise<string> {
-  const { stdout } = await promisify(execFile)(process.execPath, [MAIN, command, '--help']);
+async function helpOf(words: readonly string[]): Promise<string> {
+  const { stdout } = await promisify(execFile)(process.execPath, [MAIN, ...words, '--help']);
   return stdout;
 }
