@@ -1,4 +1,4 @@
-/** `percept tasks list|show|retry|cancel`: the queue as it stands, whether a server runs or not. */
+/** `percept tasks list|show|retry|cancel|move`: the queue as it stands, whether a server runs or not. */
 import { type Command, Option } from 'commander';
 import { toAppError } from '../base/errors.ts';
 import type { IntelligenceService } from '../intelligence/service.ts';
@@ -8,6 +8,7 @@ import type { CliContext } from './context.ts';
 import { wholeNumberBetween } from './option-values.ts';
 import { NO_WORKER } from './process-here.ts';
 import { formatTable } from './table.ts';
+import { registerMove } from './tasks-move.ts';
 
 const CLOSE_MS = 5000;
 
@@ -18,7 +19,9 @@ interface ListOptions {
 }
 
 export function register(program: Command, context: CliContext): void {
-  const tasks = program.command('tasks').description('the tasks of the queue: list, show, retry, cancel');
+  const tasks = program
+    .command('tasks')
+    .description('the tasks of the queue: list, show, retry, cancel, move');
   tasks
     .command('list')
     .description('the newest tasks')
@@ -66,6 +69,7 @@ export function register(program: Command, context: CliContext): void {
         }),
       ),
     );
+  registerMove(tasks, context);
 }
 
 async function list(
