@@ -228,8 +228,8 @@ export class RedisStore implements TaskStore {
   }
 
   async isConnected() {
-    const answered = await this.#within(PING_MS, () => this.#client.ping());
-    return answered && this.#options.jobs.status === 'ready';
+    // Both: a process that asks at its start, such as a health check, has connections that are still on their way.
+    return this.#within(PING_MS, () => Promise.all([this.#client.ping(), this.#options.jobs.ping()]));
   }
 
   async close() {

@@ -3,6 +3,8 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import test, { type TestContext } from 'node:test';
+import type { Environment } from '../../src/config/environment.ts';
+import { NO_REDIS, startRedis } from '../jobs/redis-server.ts';
 import { percept } from '../support/percept.ts';
 import { temporaryFile } from '../support/temporary.ts';
 import { wavFile } from '../support/wav.ts';
@@ -37,23 +39,32 @@ test('exit codes: 0 taken, 1 failed, 2 asked wrongly', async (t) => {
   assert.equal((await run('tasks', 'show', 'x')).code, 1);
 });
 
-test('a worker is seen by --check, ends at SIGTERM with exit code 0, and is gone at once', async (t) => {
-  const { run, start } = await percept(t);
-  const before = await run('worker', '--check');
-  assert.equal(before.code, 1);
-  assert.match(before.stderr, /No worker has given a sign of life/);
-  const worker = start('worker');
-  const ended = once(worker, 'exit', { signal: AbortSignal.timeout(20_000) });
-  for await (const line of createInterface({ input: worker.stderr! }))
-    if (line.includes('taking tasks')) break;
-  // Its first sign of life is on its way.
-  let during = await run('worker', '--check');
-  if (during.code !== 0) during = await run('worker', '--check');
-  assert.deepEqual([during.code, during.stdout], [0, '0 waiting, 0 running\n']);
-  worker.kill('SIGTERM');
-  assert.deepEqual(await ended, [0, null]);
-  assert.equal((await run('worker', '--check')).code, 1);
-});
+for (const queue of ['SQLite', 'Redis'])
+  test(`a worker on ${queue} is seen by --check, ends at SIGTERM with exit code 0, and is gone at once`, {
+    skip: queue === 'Redis' && NO_REDIS,
+  }, async (t) => {
+    const { run, start } = await percept(t, queue === 'Redis' ? await redisOf(t) : {});
+    const before = await run('worker', '--check');
+    assert.equal(before.code, 1);
+    assert.match(before.stderr, /No worker has given a sign of life/);
+    const worker = start('worker');
+    const ended = once(worker, 'exit', { signal: AbortSignal.timeout(20_000) });
+    for await (const line of createInterface({ input: worker.stderr! }))
+      if (line.includes('taking tasks')) break;
+    // Its first sign of life is on its way.
+    let during = await run('worker', '--check');
+    if (during.code !== 0) during = await run('worker', '--check');
+    assert.deepEqual([during.code, during.stdout], [0, '0 waiting, 0 running\n']);
+    worker.kill('SIGTERM');
+    assert.deepEqual(await ended, [0, null]);
+    assert.equal((await run('worker', '--check')).code, 1);
+  });
+
+async function redisOf(t: TestContext): Promise<Environment> {
+  const redis = await startRedis();
+  t.after(() => redis.remove());
+  return { PERCEPT_TASKS_QUEUE: 'redis', PERCEPT_TASKS_REDIS_URL: redis.url() };
+}
 
 test('a queue that does not answer is told of, and the exit code is 1', async (t) => {
   const { run } = await percept(t, {

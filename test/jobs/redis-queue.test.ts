@@ -141,6 +141,15 @@ describe('a queue in Redis', { skip: NO_REDIS }, () => {
     assert.equal((await mustClaim(queue)).task.id, next.id);
   });
 
+  test('a queue that was opened this moment is connected, as health checks ask', async (t) => {
+    const { open } = await redisTasks(t);
+    for (let times = 0; times < 10; times += 1) {
+      const queue = open();
+      queue.boardQueues([LANE]);
+      assert.equal(await queue.isConnected(), true);
+    }
+  });
+
   test('a queue can be closed though Redis never answered', async (t) => {
     const own = await startRedis();
     await own.remove();
