@@ -35,9 +35,9 @@ export async function startService(app: App, logger: Logger): Promise<Service> {
   requireSafeBind(config.server);
   await app.store.sweep();
   const stopping = new AbortController();
-  const readiness = config.models.preload
-    ? preload(app, { logger, signal: stopping.signal })
-    : { reason: undefined };
+  const first = config.models.preload ? firstModel(app) : undefined;
+  const readiness =
+    first === undefined ? { reason: undefined } : preload(first, { logger, signal: stopping.signal });
   const tasks = HAS_TASKS.includes(config.profile) ? await openTasks(app, logger) : undefined;
   tasks?.keep();
   const worker = config.tasks.runHere ? tasks?.startWork() : undefined;
@@ -123,17 +123,16 @@ async function listen(server: HttpServer, { host, port }: { host: string; port: 
 
 /** Installs and loads the default model beside the server; `reason` says why it does not answer yet. */
 function preload(
-  app: App,
+  { name, service }: FirstModel,
   { logger, signal }: { logger: Logger; signal: AbortSignal },
 ): { reason: string | undefined } {
-  const { name, service } = defaultModel(app);
   const readiness: { reason: string | undefined } = {
     reason: `The model ${name} is being loaded.`,
   };
   const attempt = async () => {
     for (let pauseMs = FIRST_RETRY_MS; !signal.aborted; pauseMs = Math.min(LONGEST_RETRY_MS, 2 * pauseMs)) {
       try {
-        await service.warm(undefined, signal);
+        await service.warm(name, signal);
         readiness.reason = undefined;
         return;
       } catch (thrown) {
@@ -149,12 +148,28 @@ function preload(
   return readiness;
 }
 
-/** Of the profile: what its clients ask for first. */
-function defaultModel({ config, speech, vision }: App) {
-  const { profile, models } = config;
-  return profile === 'hailo-clip'
-    ? { name: models.vision, service: vision }
-    : { name: models.speech, service: speech };
+interface FirstModel {
+  readonly name: string;
+  readonly service: Pick<App['speech'], 'warm'>;
+}
+
+/** Of the profile: what its clients ask for first; undefined where this process never runs it. */
+function firstModel({ config, speech, vision }: App): FirstModel | undefined {
+  const { profile, models, tasks, pipeline } = config;
+  switch (profile) {
+    case 'hailo-clip':
+      return { name: models.vision, service: vision };
+    case 'maie': {
+      // Its routes take recordings and answer with results; what hears them may be a worker elsewhere.
+      const name = pipeline.speechModel ?? models.speech;
+      return tasks.runHere ? { name, service: speech } : undefined;
+    }
+    case 'hailo-whisper':
+    case 'all':
+      return { name: models.speech, service: speech };
+    default:
+      return profile satisfies never;
+  }
 }
 
 async function healthOf(app: App): Promise<Health> {

@@ -115,7 +115,10 @@ export async function openTasks(app: App, logger: Logger): Promise<Tasks> {
         now: () => new Date(),
       });
     },
-    startWork: () => startWorker({ queue, lanes, logger }),
+    startWork() {
+      logger.info({ queue: tasks.queue, concurrency: tasks.concurrency }, 'taking tasks');
+      return startWorker({ queue, lanes, logger });
+    },
     async close() {
       await keeper?.stop();
       await queue.close();

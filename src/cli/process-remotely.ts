@@ -19,8 +19,8 @@ export function processRemotely({ server, apiKey }: RemoteServer): TaskClient {
     throw signal.aborted ? abortError(signal) : unreachable(server, cause);
   };
 
-  async function ask(route: string, signal: AbortSignal, method = 'GET'): Promise<Response> {
-    const answer = await fetch(routeOf(server, route), { method, headers, signal }).catch(reach(signal));
+  async function ask(route: string, signal: AbortSignal): Promise<Response> {
+    const answer = await fetch(routeOf(server, route), { headers, signal }).catch(reach(signal));
     if (!answer.ok) throw serverError(answer.status, await answer.text());
     return answer;
   }
@@ -58,9 +58,6 @@ export function processRemotely({ server, apiKey }: RemoteServer): TaskClient {
       }
     },
     status: async (id, signal) => (await (await ask(`status/${id}`, signal)).json()) as StatusReport,
-    async cancel(id) {
-      await ask(`status/${id}`, AbortSignal.timeout(10_000), 'DELETE');
-    },
     async close() {},
   };
 }

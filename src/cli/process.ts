@@ -1,15 +1,19 @@
 /** `percept process FILE...`: recordings to transcripts and summaries, through the durable queue. */
 import { type Command, Option } from 'commander';
+import { toAppError } from '../base/errors.ts';
 import type { ProcessRequest } from '../intelligence/service.ts';
-import type { StatusReport, StatusSummary } from '../intelligence/status-report.ts';
+import type { StatusReport } from '../intelligence/status-report.ts';
 import { DEFAULT_FEATURES, FEATURES, type Feature } from '../intelligence/task-input.ts';
 import { PRIORITIES, type Priority } from '../jobs/task.ts';
 import type { CliContext } from './context.ts';
+import { EXIT_CODES } from './exit-codes.ts';
 import { featureList } from './feature-list.ts';
-import { processHere } from './process-here.ts';
+import { NO_WORKER, processHere } from './process-here.ts';
 import { processRemotely } from './process-remotely.ts';
 import { requireFile } from './require-file.ts';
 import type { TaskClient } from './task-client.ts';
+import { startTaskProgress } from './task-progress.ts';
+import { routeOf } from './transcribe-remotely.ts';
 
 interface Options {
   readonly features: readonly Feature[];
@@ -42,47 +46,101 @@ export function register(program: Command, context: CliContext): void {
         .default('normal'),
     )
     .option('--wait', 'show the progress, and print the results')
-    .option('--json', 'print whole results, with versions and figures')
+    .option('--json', 'one JSON object a line for each file: the whole result, with versions and figures')
     .option('--server <url>', 'use a running server')
     .option('--api-key <key>', 'key of that server')
     .action((files: string[], options: Options) => run(files, options, context));
 }
 
+interface Submitted {
+  readonly id: string;
+  readonly file: string;
+}
+
 async function run(files: readonly string[], options: Options, context: CliContext): Promise<void> {
-  const { signal, stdout, stderr } = context;
-  for (const file of files) await requireFile(file);
-  const client = await openClient(options, context);
+  const { client, onInterrupted } = await openClient(options, context);
+  const submitted: Submitted[] = [];
+  let waitedFor = 0;
   try {
-    const ids = new Map<string, string>();
     for (const file of files) {
-      const id = await client.submit(file, requestOf(options), signal);
-      ids.set(id, file);
-      if (!options.wait) stdout.write(`${id}\n`);
+      await tellFailure(file, context, async () => {
+        await requireFile(file);
+        const id = await client.submit(file, requestOf(options), context.signal);
+        submitted.push({ id, file });
+        if (!options.wait) context.stdout.write(options.json ? line({ file, task_id: id }) : `${id}\n`);
+      });
     }
     if (!options.wait) return;
-    for (const [id, file] of ids) {
-      for await (const status of client.watch(id, signal)) stderr.write(`${file}  ${progressOf(status)}\n`);
-      const report = await client.status(id, signal);
-      stdout.write(options.json ? `${JSON.stringify(report, null, 2)}\n` : resultText(report));
-      if (report.status !== 'COMPLETE') {
-        stderr.write(`percept: ${file}: ${report.error ?? report.status}\n`);
-        context.fail();
-      }
+    for (const one of submitted) {
+      await tellFailure(one.file, context, () => waitFor(one, { client, options, context }));
+      waitedFor += 1;
     }
+  } catch (error) {
+    if (context.signal.aborted) for (const { id } of submitted.slice(waitedFor)) onInterrupted(id);
+    throw error;
   } finally {
     await client.close();
   }
 }
 
-async function openClient({ server, apiKey, wait }: Options, context: CliContext): Promise<TaskClient> {
-  if (server !== undefined) return processRemotely({ server, apiKey });
+/** A file that fails is told of, and the others go on. What was asked wrongly is so for all of them. */
+async function tellFailure(file: string, context: CliContext, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (thrown) {
+    const error = toAppError(thrown);
+    if (context.signal.aborted || EXIT_CODES[error.code] === EXIT_CODES.usage) throw thrown;
+    context.stderr.write(`percept: ${file}: ${error.message}\n`);
+    context.fail();
+  }
+}
+
+/** Until it has ended; then it is told. */
+async function waitFor(
+  { id, file }: Submitted,
+  { client, options, context }: { client: TaskClient; options: Options; context: CliContext },
+): Promise<void> {
+  const { signal, stdout, stderr } = context;
+  const progress = options.json ? undefined : startTaskProgress(stderr, file);
+  try {
+    for await (const status of client.watch(id, signal)) progress?.update(status);
+  } finally {
+    progress?.end();
+  }
+  const report = await client.status(id, signal);
+  stdout.write(options.json ? line({ file, ...report }) : resultText(report));
+  if (report.status === 'COMPLETE') return;
+  stderr.write(`percept: ${file}: ${report.error ?? report.status}\n`);
+  context.fail();
+}
+
+interface Client {
+  readonly client: TaskClient;
+  /** Says what becomes of a task that is not waited for any more. */
+  readonly onInterrupted: (id: string) => void;
+}
+
+async function openClient({ server, apiKey, wait }: Options, context: CliContext): Promise<Client> {
+  const { stderr } = context;
+  if (server !== undefined) {
+    return {
+      client: processRemotely({ server, apiKey }),
+      onInterrupted: (id) =>
+        stderr.write(`${id} goes on. To see it: GET ${routeOf(server, `status/${id}`)}; DELETE cancels.\n`),
+    };
+  }
   const app = await context.openTasks(context.loadConfig().config);
-  return processHere({
+  const client = await processHere({
     app,
     waits: wait === true,
-    onNoWorker: () =>
-      context.stderr.write('No worker runs: start "percept serve" or "percept worker", or add --wait.\n'),
+    onNoWorker: () => stderr.write(`${NO_WORKER}, or add --wait.\n`),
   });
+  const future = client.isWorker ? 'waits for "percept serve" or "percept worker"' : 'goes on';
+  return {
+    client,
+    onInterrupted: (id) =>
+      stderr.write(`${id} ${future}. See "percept tasks show ${id}"; "percept tasks cancel" ends it.\n`),
+  };
 }
 
 function requestOf(options: Options): ProcessRequest {
@@ -97,9 +155,9 @@ function requestOf(options: Options): ProcessRequest {
   };
 }
 
-function progressOf({ status, progress, error }: StatusSummary): string {
-  const share = progress > 0 && progress < 1 ? ` ${Math.round(100 * progress)} %` : '';
-  return `${status}${share}${error === null ? '' : `: ${error}`}`;
+/** For machines, one a line. */
+function line(value: object): string {
+  return `${JSON.stringify(value)}\n`;
 }
 
 /** What a person wants to read: the transcript, and the summary as JSON. */

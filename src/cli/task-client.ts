@@ -9,6 +9,5 @@ export interface TaskClient {
   /** The task whenever it has changed, until it has ended. */
   watch(id: string, signal: AbortSignal): AsyncIterable<StatusSummary>;
   status(id: string, signal: AbortSignal): Promise<StatusReport>;
-  cancel(id: string): Promise<void>;
   close(): Promise<void>;
 }

@@ -50,6 +50,8 @@ const BLOCK_SECONDS = 0.5;
 const LOCK = 1 / 2;
 /** BullMQ waits for Redis for ever; nobody waits for an answer of Redis longer than this. */
 const ANSWER_MS = 5000;
+/** For connections that are on their way when they are to be closed. */
+const SETTLE_MS = 1000;
 /** Jobs may be delivered again as often as it takes. */
 const ANY_NUMBER = 1_000_000_000;
 
@@ -168,10 +170,27 @@ export class BullDelivery {
 
   async close(): Promise<void> {
     this.#isClosed = true;
+    await this.#settle();
     for (const { queue, worker } of this.#lines.values()) {
       await worker?.close(true).catch(() => {});
       await queue.close().catch(() => {});
     }
+  }
+
+  /**
+   * A connection of BullMQ that fails after its close, because it was still on its way, ends the process: nobody hears its error by then. So it is
+   * given a moment to come, and fails before its close where it does not.
+   */
+  async #settle(): Promise<void> {
+    const { client } = this.#options;
+    const lines = [...this.#lines.values()];
+    const ready = Promise.allSettled(
+      lines.flatMap(({ queue, worker }) => [queue.waitUntilReady(), worker?.waitUntilReady()]),
+    );
+    const isReady = await within(client.status === 'ready' ? SETTLE_MS : 0, ready);
+    if (isReady) return;
+    client.disconnect();
+    await within(SETTLE_MS, ready);
   }
 
   /** False where the job was not here, or is no longer ours: then it comes again, or is added again, and its record is looked at. */
@@ -231,6 +250,13 @@ function lateAfter(ms: number): { readonly promise: Promise<'late'>; dispose(): 
     timer = setTimeout(resolve, ms, 'late');
   });
   return { promise, dispose: () => clearTimeout(timer) };
+}
+
+async function within(ms: number, work: Promise<unknown>): Promise<boolean> {
+  const late = lateAfter(ms);
+  const first = await Promise.race([work, late.promise]);
+  late.dispose();
+  return first !== 'late';
 }
 
 /** Somebody else may have done so in the same moment. */

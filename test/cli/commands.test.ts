@@ -1,11 +1,8 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
 import test, { type TestContext } from 'node:test';
-import { Command } from 'commander';
 import { ERROR_CODES } from '../../src/base/errors.ts';
 import { register as registerConfig } from '../../src/cli/config.ts';
-import { addGlobalOptions, createContext } from '../../src/cli/context.ts';
 import { EXIT_CODES } from '../../src/cli/exit-codes.ts';
 import { register as registerImport } from '../../src/cli/import.ts';
 import { register as registerModels } from '../../src/cli/models.ts';
@@ -13,44 +10,14 @@ import { register as registerPull } from '../../src/cli/pull.ts';
 import { register as registerRm } from '../../src/cli/rm.ts';
 import { ctranslate2Files, onnx, temporaryFolder, writeFiles } from '../store/fixtures.ts';
 import { startHub } from '../store/servers.ts';
+import { runCommands } from '../support/command-line.ts';
 import { f32, ggufFile, i32, modelFields } from '../support/gguf.ts';
 
-/** Runs one command line in a data directory of its own; gives what it wrote. */
-async function commandLine(t: TestContext, env: Record<string, string> = {}) {
-  const home = await temporaryFolder(t);
-  return async (...words: string[]) => {
-    const written = { stdout: '', stderr: '' };
-    const output = (name: 'stdout' | 'stderr') => ({
-      write: (text: string) => {
-        written[name] += text;
-      },
-    });
-    const program = addGlobalOptions(new Command('percept').exitOverride());
-    const context = createContext({
-      program,
-      env: {
-        HOME: home,
-        PERCEPT_HOME: home,
-        PIP_INDEX_URL: 'http://127.0.0.1:9',
-        HF_ENDPOINT: 'http://127.0.0.1:9',
-        ...env,
-      },
-      stdin: Readable.from([]),
-      stdout: output('stdout'),
-      stderr: output('stderr'),
-      signal: AbortSignal.timeout(30_000),
-      openSpeech: () => assert.fail('these commands run no model'),
-      openLanguage: () => assert.fail('these commands run no model'),
-      openVision: () => assert.fail('these commands run no model'),
-      openTasks: () => assert.fail('these commands know no tasks'),
-      startService: () => assert.fail('these commands start no server'),
-      fail: () => {},
-    });
-    for (const register of [registerPull, registerModels, registerRm, registerImport, registerConfig])
-      register(program, context);
-    await program.parseAsync(words, { from: 'user' });
-    return written;
-  };
+function commandLine(t: TestContext, env: Record<string, string> = {}) {
+  return runCommands(t, {
+    env,
+    commands: [registerPull, registerModels, registerRm, registerImport, registerConfig],
+  });
 }
 
 test('import, models and rm: a model comes, is listed, and goes', async (t) => {
