@@ -150,6 +150,7 @@ async function openRecordings({ home, tasks }: Config): Promise<Recordings> {
   return openS3Recordings({
     endpoint: endpoint ?? undefined,
     region,
+    // loadConfig has seen that it is there.
     bucket: bucket!,
     prefix,
     credentials:
