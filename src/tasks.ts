@@ -19,6 +19,7 @@ import { openQueue, workerLimits } from './jobs/open-queue.ts';
 import type { Queue } from './jobs/queue.ts';
 import type { BullQueue } from './jobs/redis-delivery.ts';
 import type { RedisQueue } from './jobs/redis-queue.ts';
+import { hasEnded } from './jobs/task.ts';
 import { startWorker, type WorkerLane } from './jobs/worker.ts';
 import { createTools, pipelineSettings, TEMPLATES } from './pipeline-tools.ts';
 import { readVersion } from './version.ts';
@@ -76,6 +77,11 @@ export async function openTasks(app: App, logger: Logger): Promise<Tasks> {
       run: workOnRecording({ pipeline, recordings, logger }),
       isTransient,
       followUps: webhookOf,
+      // At once, and not only by the keeper: what ended is not to be taken for a forgotten task if its record goes before that looks.
+      async left(id) {
+        const task = await queue.get(id);
+        if (task !== undefined && hasEnded(task)) await recordings.markEnded(id);
+      },
     },
     {
       name: WEBHOOKS,
@@ -144,6 +150,7 @@ async function openRecordings({ home, tasks }: Config): Promise<Recordings> {
   return openS3Recordings({
     endpoint: endpoint ?? undefined,
     region,
+    // loadConfig has seen that it is there.
     bucket: bucket!,
     prefix,
     credentials:

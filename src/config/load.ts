@@ -56,6 +56,7 @@ export function loadConfig(options: LoadOptions): LoadedConfig {
     cwd,
   });
   requireLease(tasks);
+  requireBucket(tasks);
   if (config.models.threads === 0) config.models.threads = defaultThreads();
   return { config: deepFreeze(config), origins };
 }
@@ -67,6 +68,15 @@ function requireLease({ leaseSeconds, heartbeatSeconds }: Config['tasks']): void
     'invalid_config',
     `tasks.lease_seconds is ${leaseSeconds} and tasks.heartbeat_seconds ${heartbeatSeconds}; expected a lease of at least three heartbeats.`,
     { param: 'tasks.lease_seconds' },
+  );
+}
+
+function requireBucket({ recordings, s3 }: Config['tasks']): void {
+  if (recordings !== 's3' || s3.bucket !== null) return;
+  throw new AppError(
+    'invalid_config',
+    'tasks.recordings is s3, but tasks.s3.bucket is not set. Name a bucket that exists.',
+    { param: 'tasks.s3.bucket' },
   );
 }
 

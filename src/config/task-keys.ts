@@ -43,7 +43,7 @@ export const taskKeys = z.object({
     'A task whose worker is silent for so long is given to another; at least three heartbeats.',
   ),
   retentionSeconds: note(
-    seconds(1).default(86_400),
+    seconds(60).default(86_400),
     'How long a task, its result and its recording are kept after it has ended.',
   ),
   maxResultBytes: note(bytes(1024).default(16 * MIB), 'Largest result, as JSON.'),

@@ -6,7 +6,7 @@ import { sleep } from '../base/abort.ts';
 import { AppError, toAppError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Queue } from '../jobs/queue.ts';
-import { hasEnded } from '../jobs/task.ts';
+import { hasEnded, type NewTask } from '../jobs/task.ts';
 import type { Recordings, StoredRecording } from './recordings/recordings.ts';
 
 export interface KeeperParts {
@@ -80,11 +80,26 @@ async function look(recording: StoredRecording, parts: KeeperParts): Promise<voi
     if (ageMs >= retentionMs) await recordings.remove(id);
     return;
   }
-  await queue.submit(forgotten).then(
-    () => logger.warn({ task: id }, 'the queue had forgotten a task; submitted again'),
+  try {
+    await submitAgain(forgotten, queue);
+    logger.warn({ task: id }, 'the queue had forgotten a task; submitted again');
+  } catch (error) {
+    // It is tried again in the next round.
+    if (!(error instanceof AppError && error.code === 'queue_full')) throw error;
+  }
+}
+
+/**
+ * Under its own id, whatever has become of its idempotency key since: a client that was told of this task asks for it, even if it, or somebody else,
+ * has used the key again and was told of another.
+ */
+async function submitAgain(forgotten: NewTask, queue: Queue): Promise<void> {
+  const isKeyTaken = await queue.submit(forgotten).then(
+    ({ task }) => task.id !== forgotten.id,
     (error: unknown) => {
-      // It is tried again in the next round.
-      if (!(error instanceof AppError && error.code === 'queue_full')) throw error;
+      if (error instanceof AppError && error.code === 'idempotency_conflict') return true;
+      throw error;
     },
   );
+  if (isKeyTaken) await queue.submit({ ...forgotten, idempotency: undefined });
 }

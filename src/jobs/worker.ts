@@ -29,6 +29,8 @@ export interface WorkerLane {
   isTransient(error: AppError): boolean;
   /** What is submitted when a task ends, in whatever way. */
   readonly followUps?: FollowUps;
+  /** Told when an attempt is over, in whatever way, and its end is written. */
+  left?(id: string): Promise<void>;
 }
 
 export interface Worker {
@@ -91,7 +93,7 @@ async function takeTasks(lane: WorkerLane, { queue, worker, attempt }: LoopConte
       const claim = await queue.claim(lane.name, { worker, waitMs: CLAIM_MS, signal });
       pauseMs = FIRST_PAUSE_MS;
       if (claim === undefined) continue;
-      const run = runClaim(claim, attempt).finally(() => running.delete(run));
+      const run = runClaim(claim, { lane, attempt }).finally(() => running.delete(run));
       running.add(run);
     } catch (thrown) {
       if (signal.aborted) break;
@@ -105,9 +107,13 @@ async function takeTasks(lane: WorkerLane, { queue, worker, attempt }: LoopConte
 }
 
 /** Never throws: the queue gives the task to somebody else if its end could not be written. */
-async function runClaim(claim: Claim, attempt: AttemptContext): Promise<void> {
+async function runClaim(
+  claim: Claim,
+  { lane, attempt }: { readonly lane: WorkerLane; readonly attempt: AttemptContext },
+): Promise<void> {
   try {
     await runAttempt(claim, attempt);
+    await lane.left?.(claim.task.id);
   } catch (thrown) {
     const { code, message } = toAppError(thrown);
     const fields = { lane: claim.task.lane, task: claim.task.id, attempt: claim.task.attempt, code };

@@ -231,3 +231,21 @@ test('the index of pip is used when Percept names none', () => {
     },
   );
 });
+
+test('keys of tasks that do not fit together are refused, naming one of them', () => {
+  withHome({}, (home, env) => {
+    for (const [changes, param] of [
+      [{ PERCEPT_TASKS_LEASE_SECONDS: '5', PERCEPT_TASKS_HEARTBEAT_SECONDS: '2' }, 'tasks.lease_seconds'],
+      [{ PERCEPT_TASKS_RECORDINGS: 's3' }, 'tasks.s3.bucket'],
+    ] as const) {
+      const error = refusal({ env: { ...env, ...changes } });
+      assert.deepEqual([error.code, error.param], ['invalid_config', param]);
+    }
+    const { config } = loadConfig({ env });
+    assert.deepEqual(
+      [config.tasks.directory, config.pipeline.templatesDirectory],
+      [join(config.home, 'audio'), join(config.home, 'templates')],
+    );
+    assert.ok(config.home.startsWith(home));
+  });
+});

@@ -91,6 +91,19 @@ test('a task that the queue has forgotten is submitted again, as it was', async 
   );
 });
 
+test('a forgotten task is submitted again though its key is another task’s by now', async (context) => {
+  const under = await start(context);
+  const [same, other] = [newTask(), { ...newTask(), idempotency: { key: 'k', fingerprint: 'another' } }];
+  await under.queue.submit(newTask());
+  for (const forgotten of [same, other]) {
+    await under.keep(forgotten);
+    await under.round();
+    assert.equal((await under.queue.get(forgotten.id))?.state, 'waiting');
+    await under.queue.cancel(forgotten.id);
+  }
+  assert.notEqual((await under.queue.findByKey('recordings', 'k'))?.id, same.id);
+});
+
 test('a recording that its server may be about to submit is left alone', async (context) => {
   const under = await start(context);
   const task = newTask();

@@ -35,6 +35,27 @@ test('a task is done and what follows from it is submitted', async (t) => {
   assert.equal((await queue.workers()).length, 1);
 });
 
+test('whoever asked hears that a task was left, when its end is written, however it ended', async (t) => {
+  const { queue, start } = await openQueue(t);
+  const heard: string[] = [];
+  start(
+    async ({ priority }) => {
+      if (priority === 'high') throw new AppError('unsupported_audio', 'It is none.');
+      return null;
+    },
+    {
+      left: async (id) => {
+        heard.push((await queue.get(id))!.state);
+        throw new Error('The worker goes on all the same.');
+      },
+    },
+  );
+  await queue.submit(newTask({ priority: 'high' }));
+  await queue.submit(newTask());
+  await eventually(() => heard.length === 2, 'both were told');
+  assert.deepEqual(heard.sort(), ['complete', 'failed']);
+});
+
 test('no more tasks run at once than the lane allows, and a freed place is filled', async (t) => {
   const { queue, start } = await openQueue(t);
   let running = 0;
@@ -274,6 +295,7 @@ interface StartOptions {
   readonly clock?: ReturnType<typeof turnedClock>;
   readonly isTransient?: (error: AppError) => boolean;
   readonly followUps?: (ended: Omit<Task, 'output'>) => ReturnType<typeof newTask>[];
+  readonly left?: (id: string) => Promise<void>;
 }
 
 async function openQueue(context: TestContext, limits: Partial<QueueLimits> = {}) {
@@ -285,7 +307,7 @@ async function openQueue(context: TestContext, limits: Partial<QueueLimits> = {}
     await queue.close();
   });
   const start = (run: Work, options: StartOptions = {}) => {
-    const { concurrency = 1, isTransient = () => false, followUps, identity, clock } = options;
+    const { concurrency = 1, isTransient = () => false, followUps, left, identity, clock } = options;
     const worker = startWorker({
       queue: options.queue ?? queue,
       lanes: [
@@ -296,6 +318,7 @@ async function openQueue(context: TestContext, limits: Partial<QueueLimits> = {}
           limits: { ...WORKER_LIMITS, ...options.limits },
           isTransient,
           ...(followUps === undefined ? {} : { followUps }),
+          ...(left === undefined ? {} : { left }),
         },
       ],
       logger: silentLogger,

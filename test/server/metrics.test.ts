@@ -68,6 +68,9 @@ test('who asks for JSON gets the means since the start, and null where nothing w
     errors: { invalid_request: 1 },
     queue_depth: 0,
     queue_limit: 32,
+    tasks_waiting: null,
+    tasks_running: null,
+    task_worker_active: null,
     models: [{ name: 'whisper-base-int8', state: 'ready', memory: 1, load_time: 0.5 }],
   });
 });

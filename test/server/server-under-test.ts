@@ -8,6 +8,7 @@ import type { FastifyInstance } from 'fastify';
 import { pino } from 'pino';
 import { AppError } from '../../src/base/errors.ts';
 import type { IntelligenceService } from '../../src/intelligence/service.ts';
+import type { BullQueue } from '../../src/jobs/redis-delivery.ts';
 import type { LanguageService } from '../../src/language/service.ts';
 import { createServer } from '../../src/server/server.ts';
 import type { ServerOptions } from '../../src/server/services.ts';
@@ -87,6 +88,7 @@ export interface Behaviour {
   readonly language?: LanguageService;
   readonly vision?: VisionService | undefined;
   readonly intelligence?: IntelligenceService | undefined;
+  readonly boardQueues?: readonly BullQueue[];
 }
 
 export async function startServer(t: TestContext, behaviour: Behaviour = {}): Promise<ServerUnderTest> {
@@ -145,6 +147,7 @@ export async function startServer(t: TestContext, behaviour: Behaviour = {}): Pr
     language: behaviour.language,
     vision: behaviour.vision,
     intelligence: behaviour.intelligence,
+    boardQueues: behaviour.boardQueues,
     system: {
       health: async () => ({
         queueDepth: turns.taken - turns.given,
