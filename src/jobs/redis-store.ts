@@ -1,4 +1,5 @@
 /** The records of tasks in Redis, and what BullMQ is told after each of their changes. */
+import { sleep } from '../base/abort.ts';
 import { AppError, toAppError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Clock } from './clock.ts';
@@ -31,6 +32,7 @@ const MOST_CONFLICTS = 100;
 const DELIVERY_MS = 5000;
 /** /health waits for it. */
 const PING_MS = 2000;
+const READY_POLL_MS = 20;
 const PAGE = 100;
 const MOST_SWEPT = 200;
 
@@ -228,8 +230,12 @@ export class RedisStore implements TaskStore {
   }
 
   async isConnected() {
-    // Both: a process that asks at its start, such as a health check, has connections that are still on their way.
-    return this.#within(PING_MS, () => Promise.all([this.#client.ping(), this.#options.jobs.ping()]));
+    if (!(await this.#within(PING_MS, () => this.#client.ping()))) return false;
+    // A process that asks at its start, such as a health check, has a connection that is still on its way.
+    const { jobs } = this.#options;
+    for (let waitedMs = 0; jobs.status !== 'ready' && waitedMs < PING_MS; waitedMs += READY_POLL_MS)
+      await sleep(READY_POLL_MS);
+    return jobs.status === 'ready';
   }
 
   async close() {
