@@ -112,6 +112,8 @@ test('another server cleans and summarises in place of our model', { skip }, asy
       PERCEPT_LANGUAGE_ENGINE: 'external',
       PERCEPT_LANGUAGE_URL: `${remote.url}/v1`,
       PERCEPT_MODELS_LANGUAGE: 'qwen3:4b',
+      // The transcript is one part.
+      PERCEPT_PIPELINE_ENHANCEMENT_MAX_TOKENS: '512',
     },
   });
   const output = outputOf(await tasks.ended(await tasks.submit(await clip(), EVERYTHING)));
