@@ -1,4 +1,5 @@
 /** `percept bench pipeline`: how many recordings a server takes and finishes, from so many clients at once. */
+import { setMaxListeners } from 'node:events';
 import type { Command } from 'commander';
 import { sleep } from '../base/abort.ts';
 import { toAppError } from '../base/errors.ts';
@@ -123,6 +124,8 @@ async function measure(
     }
   }
 
+  // Each client listens to the one signal, at several places.
+  setMaxListeners(0, signal);
   const begun = performance.now();
   const clients = Array.from({ length: options.clients }, async () => {
     while (next < options.tasks) {
