@@ -3,7 +3,8 @@
  *   PERCEPT_TEST_HOME=... node dist/bench/chaos.js [--queue sqlite|redis] [--tasks 300] [--seed 1] RECORDING...
  */
 import { parseArgs } from 'node:util';
-import { runChaos, seeded } from '../test-models/support/chaos.ts';
+import { runChaos } from '../test-models/support/chaos.ts';
+import { randomNumbers } from '../test-models/support/random-numbers.ts';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -20,7 +21,7 @@ const report = await runChaos({
   recordings: positionals,
   tasks: Number(values.tasks),
   killEveryMs: 1500,
-  random: seeded(Number(values.seed)),
+  random: randomNumbers(Number(values.seed)),
   ...(values.retention === undefined ? {} : { retentionSeconds: Number(values.retention) }),
   env: { PERCEPT_MODELS_SPEECH: 'whisper-tiny.en', PERCEPT_MODELS_LANGUAGE: 'smollm2-135m-instruct' },
 });

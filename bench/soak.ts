@@ -11,11 +11,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { eventually } from '../test/support/processes.ts';
+import { randomNumbers } from '../test-models/support/random-numbers.ts';
 import { type RunningService, startService } from '../test-models/support/service.ts';
 import { install } from './percept.ts';
 import { treeMemory } from './process-tree.ts';
 import { ask, newTally, type Question, questionKey, runClients, type Tally } from './soak-client.ts';
-import { randomNumbers, type SoakFile, shuffledForEver, writeSoakFiles } from './soak-files.ts';
+import { type SoakFile, shuffledForEver, writeSoakFiles } from './soak-files.ts';
 
 const { values } = parseArgs({
   options: {

@@ -14,8 +14,9 @@ import type { TaskOutput } from '../src/intelligence/task-output.ts';
 import { NO_REDIS } from '../test/jobs/redis-server.ts';
 import { answers, type Scene, startLanguageServer } from '../test/support/language-server.ts';
 import { eventually } from '../test/support/processes.ts';
-import { runChaos, seeded } from './support/chaos.ts';
+import { runChaos } from './support/chaos.ts';
 import { LANGUAGE_MODEL, missingLanguageModel } from './support/language-weights.ts';
+import { randomNumbers } from './support/random-numbers.ts';
 import { QUEUES, startTasks, type TaskService } from './support/tasks.ts';
 import { librivox, missingWeights } from './support/weights.ts';
 
@@ -226,7 +227,7 @@ for (const queue of QUEUES)
       recordings,
       tasks: 25,
       killEveryMs: 1200,
-      random: seeded(1),
+      random: randomNumbers(1),
       env: { PERCEPT_MODELS_SPEECH: SMALL_SPEECH_MODEL, PERCEPT_MODELS_LANGUAGE: LANGUAGE_MODEL },
     });
     assert.deepEqual([report.violations, report.failed], [[], []]);

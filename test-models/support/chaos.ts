@@ -168,17 +168,6 @@ async function submit(path: string, server: Respawning, counts: { sentAgain: num
   }
 }
 
-/** mulberry32: the same kills for the same seed, as far as time lets them. */
-export function seeded(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 async function killAtRandom(
   { killEveryMs, random }: ChaosOptions,
   { server, workers, redis, signal }: Stage & { readonly signal: AbortSignal },
