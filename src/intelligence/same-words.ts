@@ -1,7 +1,15 @@
 /** Whether a cleaned text says what was said: punctuation, case and spaces are free, words are not. */
 
-/** Words that may be missing beside hesitations and repetitions, as a part of all. In a part of less than 34 words it is none. */
+/**
+ * Words that may be missing beside hesitations and repetitions, as a part of all, in the languages of which `KEPT` knows what must not. In a part of
+ * less than 34 words it is none.
+ */
 export const MAX_MISSING = 0.03;
+/** Without one of these a sentence says the opposite, or another number; they never go, not even as repetitions. Apostrophes are taken out. */
+const KEPT: Readonly<Record<string, RegExp>> = {
+  en: /^(not?|nor|none|never|nothing|nobody|nowhere|neither|without|except|unless|hardly|cannot|aint|cant|wont|dont|doesnt|didnt|isnt|arent|wasnt|werent|hasnt|havent|hadnt|couldnt|wouldnt|shouldnt|mustnt|neednt|zero|oh|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|(?:thir|four|fif|six|seven|eigh|nine)teen|(?:twen|thir|for|fif|six|seven|eigh|nine)ty|hundred|thousand|million|billion|half|quarter|double|triple|point)$/,
+};
+const NUMBER = /\p{N}/u;
 /** Words of a stretch that was said twice in a row. */
 const MAX_REPEATED = 4;
 
@@ -19,7 +27,7 @@ const HESITATIONS_EVERYWHERE = ['hm', 'hmm', 'mm', 'mmm', 'mhm'];
 
 /**
  * Undefined when `written` has the words of `said` in their order: none added, none replaced (one may be written as two, or two as one),
- * and none left out but hesitations, immediate repetitions and `MAX_MISSING` of the others. Else what is wrong, for the model to mend.
+ * and none left out but hesitations, immediate repetitions and `MAX_MISSING` of the others, of which none turns or counts. Else what is wrong, for the model to mend.
  */
 export function changedWords(said: string, written: string, language: string): string | undefined {
   const [before, after] = [wordsOf(said), wordsOf(written)];
@@ -32,9 +40,12 @@ export function changedWords(said: string, written: string, language: string): s
       if (isSameSpelling(told, added)) continue;
       return `it has ${quoted(added)} where ${told.length === 0 ? 'nothing' : quoted(told)} was said.`;
     }
+    const weighty = told.filter((word) => NUMBER.test(word) || KEPT[language]?.test(word));
+    if (weighty.length > 0) return `it leaves out ${quoted(weighty)}.`;
     if (!isRepetition(before, start, dropped.length)) missing.push(...told);
   }
-  if (missing.length <= Math.floor(before.length * MAX_MISSING)) return undefined;
+  const share = KEPT[language] === undefined ? 0 : MAX_MISSING;
+  if (missing.length <= Math.floor(before.length * share)) return undefined;
   return `it leaves out ${quoted(missing)}.`;
 }
 
@@ -91,7 +102,7 @@ function gapsBetween(before: readonly string[], after: readonly string[]): Gap[]
 /** "every one" and "everyone"; never numbers, as "1 5" is not "15". */
 function isSameSpelling(a: readonly string[], b: readonly string[]): boolean {
   const text = a.join('');
-  return text === b.join('') && !/\p{N}/u.test(text);
+  return text === b.join('') && !NUMBER.test(text);
 }
 
 /** Whether the same words stand right before or behind. */

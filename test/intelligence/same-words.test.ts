@@ -48,7 +48,7 @@ test('no word is added or replaced, not even one', () => {
 test('of long parts three words in a hundred may be missing, of short ones none', () => {
   const words = Array.from(
     { length: 100 },
-    (_, index) => `word${String.fromCharCode(97 + (index % 26))}${index}`,
+    (_, index) => `word${String.fromCharCode(97 + (index % 26), 97 + Math.floor(index / 26))}`,
   );
   const without = (count: number) =>
     words.filter((_, index) => index % 30 !== 5 || index >= 30 * count).join(' ');
@@ -56,6 +56,25 @@ test('of long parts three words in a hundred may be missing, of short ones none'
   assert.ok(!isKept(words.join(' '), without(4)));
   assert.ok(!isKept('we will not go to the market', 'We will go to the market.'));
   assert.ok(!isKept('we will go', ''));
+});
+
+test('nothing goes that turns a sentence or counts, however long the part', () => {
+  const filler = Array.from({ length: 100 }, (_, i) => `word${String.fromCharCode(97 + (i % 26))}x`).join(
+    ' ',
+  );
+  for (const [said, written] of [
+    [`we will not sign ${filler}`, `We will sign ${filler}.`],
+    [`we don't sign ${filler}`, `We sign ${filler}.`],
+    [`call five five two ${filler}`, `Call five two ${filler}.`],
+    [`call 5 5 2 ${filler}`, `Call 5 2 ${filler}.`],
+    [`without him ${filler}`, `Him ${filler}.`],
+  ] as const)
+    assert.match(changedWords(said, written, 'en') ?? 'nothing', /^it leaves out/, written);
+  assert.equal(changedWords(`so we sign ${filler}`, `We sign ${filler}.`, 'en'), undefined);
+  assert.match(
+    changedWords(`also wir ${filler}`, `Wir ${filler}.`, 'de') ?? 'nothing',
+    /^it leaves out "also"/,
+  );
 });
 
 test('what is wrong is told in words that can be mended', () => {
