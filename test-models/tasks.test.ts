@@ -14,6 +14,7 @@ import type { TaskOutput } from '../src/intelligence/task-output.ts';
 import { NO_REDIS } from '../test/jobs/redis-server.ts';
 import { answers, type Scene, startLanguageServer } from '../test/support/language-server.ts';
 import { eventually } from '../test/support/processes.ts';
+import { startS3, whyNoS3 } from '../test/support/s3-server.ts';
 import { runChaos } from './support/chaos.ts';
 import { LANGUAGE_MODEL, missingLanguageModel } from './support/language-weights.ts';
 import { randomNumbers } from './support/random-numbers.ts';
@@ -203,6 +204,42 @@ async function startReceiver(t: TestContext, statuses: readonly number[]): Promi
   t.after(() => server.close());
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/told`, got };
 }
+
+test('recordings in a bucket are fetched by the worker, and nothing is left on its disk', {
+  skip: skip || whyNoS3(),
+}, async (t) => {
+  const { endpoint, bucket, credentials } = await startS3(t);
+  const tasks = await startTasks(t, {
+    env: {
+      PERCEPT_TASKS_RECORDINGS: 's3',
+      PERCEPT_TASKS_S3_ENDPOINT: endpoint,
+      PERCEPT_TASKS_S3_BUCKET: bucket,
+      PERCEPT_TASKS_S3_ACCESS_KEY_ID: credentials.accessKeyId,
+      PERCEPT_TASKS_S3_SECRET_ACCESS_KEY: credentials.secretAccessKey,
+      PERCEPT_MODELS_SPEECH: SMALL_SPEECH_MODEL,
+    },
+  });
+  const report = await tasks.ended(await tasks.submit(await clip(), { features: 'raw_transcript' }));
+  assert.match(outputOf(report).results.raw_transcript!, /dashwood/i);
+  assert.deepEqual(await tasks.files('recordings'), []);
+});
+
+test('where one model may be loaded each stage has the memory for itself, and a cancelled task stops its model', {
+  skip,
+}, async (t) => {
+  const tasks = await startTasks(t, {
+    env: { PERCEPT_MODELS_MAX_LOADED: '1', PERCEPT_MODELS_SPEECH: SMALL_SPEECH_MODEL },
+  });
+  const id = await tasks.submit(await clip(), { features: 'clean_transcript' });
+  const { results } = outputOf(await tasks.ended(id));
+  assert.match(results.clean_transcript!, /dashwood/i);
+  const another = await tasks.submit(await clip(), EVERYTHING);
+  await tasks.until(another, 'writing', ({ status }) => status === 'PROCESSING_LLM');
+  assert.ok(tasks.service().modelProcessIds().length <= 1);
+  await fetch(`${tasks.service().url}/v1/status/${another}`, { method: 'DELETE' });
+  const stopped = await tasks.until(another, 'cancelled', ({ status }) => status === 'CANCELLED');
+  assert.match((stopped.results as { raw_transcript: string }).raw_transcript, /dashwood/i);
+});
 
 test('a server that is killed at work goes on with the task when it is back', { skip }, async (t) => {
   const tasks = await startTasks(t);

@@ -15,10 +15,11 @@ export function registerSystem(app: FastifyInstance, { system, intelligence, opt
       timestamp: new Date().toISOString(),
       queue_connected: isConnected,
       redis_connected: isConnected,
-      // Of recordings that wait, where there is a queue of them; else of requests.
-      queue_depth: tasks?.waiting ?? health.queueDepth,
-      tasks_running: tasks?.running ?? 0,
+      // All that is not done yet but for the recordings that a worker has.
+      queue_depth: health.queueDepth + (tasks?.waiting ?? 0),
       requests: health.queueDepth,
+      tasks_waiting: tasks?.waiting ?? 0,
+      tasks_running: tasks?.running ?? 0,
       worker_active: hasWorker,
       models_loaded: health.models.map(({ name, state, memoryBytes }) => ({
         name,

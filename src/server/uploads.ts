@@ -3,8 +3,9 @@
  * reading, so nothing larger than they allow is ever on disk or in memory.
  */
 import { createWriteStream } from 'node:fs';
-import { mkdir, readdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, readdir, rm, stat } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { basename, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { MultipartFile, MultipartValue } from '@fastify/multipart';
 import type { FastifyRequest } from 'fastify';
@@ -58,17 +59,28 @@ export async function receiveUpload(request: FastifyRequest, limits: UploadLimit
   }
 }
 
-/** Takes the directory for this process, and removes what dead ones left behind. */
+/** A directory of another host, or another container, in which nothing was written for so long has no process any more. */
+const STALE_MS = 24 * 3_600_000;
+
+/** Takes a directory of this process below `root`, which other hosts may share, and removes what dead ones left behind. */
 export async function openUploadDirectory(root: string): Promise<string> {
   await mkdir(root, { recursive: true, mode: 0o700 });
   for (const name of await readdir(root)) {
-    if (!isAlive(Number(/^(\d+)$/.exec(name)?.[1])))
-      await rm(join(root, name), { recursive: true, force: true });
+    const path = join(root, name);
+    if (await isLeftBehind(path)) await rm(path, { recursive: true, force: true });
   }
-  const own = join(root, String(process.pid));
+  const own = join(root, `${process.pid}@${hostname()}`);
   await rm(own, { recursive: true, force: true });
   await mkdir(own, { mode: 0o700 });
   return own;
+}
+
+/** Process numbers mean something on this host alone: in containers that share a directory all may be 1. */
+async function isLeftBehind(path: string): Promise<boolean> {
+  const [, pid, host] = /^(\d+)@(.+)$/.exec(basename(path)) ?? [];
+  if (pid === undefined || host === hostname()) return !isAlive(Number(pid));
+  const stats = await stat(path).catch(() => undefined);
+  return stats !== undefined && Date.now() - stats.mtimeMs > STALE_MS;
 }
 
 function isAlive(pid: number): boolean {

@@ -1,5 +1,7 @@
 /** `percept serve` with tasks of its own, and what a client of them does. */
 import { openAsBlob } from 'node:fs';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Environment } from '../../src/config/environment.ts';
@@ -21,6 +23,8 @@ export interface TaskService {
   /** The task once it is so. */
   until(id: string, what: string, isSo: (task: StatusReport) => boolean): Promise<StatusReport>;
   ended(id: string): Promise<StatusReport>;
+  /** All files below a folder of the data directory. */
+  files(folder: string): Promise<string[]>;
   /** SIGKILL, and a new one over the same data. */
   crash(): Promise<void>;
 }
@@ -85,6 +89,10 @@ export async function startTasks(
     get,
     until,
     ended: (id) => until(id, 'ended', ({ completed_at }) => completed_at !== null),
+    async files(folder) {
+      const entries = await readdir(join(home.path, folder), { recursive: true, withFileTypes: true });
+      return entries.filter((entry) => entry.isFile()).map(({ name }) => name);
+    },
     async crash() {
       await service.kill();
       service = await startService({ env: environment });

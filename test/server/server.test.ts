@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, rm, utimes, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
-import { tmpdir } from 'node:os';
+import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'node:test';
 import { AppError } from '../../src/base/errors.ts';
@@ -243,10 +243,14 @@ test('a server without keys listens on this machine only, unless it is told othe
 test('uploads of dead processes are swept when a server starts; those of living ones stay', async (t) => {
   const root = await mkdtemp(join(tmpdir(), 'percept-sweep-'));
   t.after(() => rm(root, { recursive: true }));
-  for (const name of ['999999999', String(process.ppid), 'stray']) {
+  const [dead, living, own] = [999999999, process.ppid, process.pid].map((pid) => `${pid}@${hostname()}`);
+  const [elsewhere, longGone] = ['1@another-container', '2@another-container'];
+  for (const name of [dead!, living!, 'stray', elsewhere!, longGone!]) {
     await mkdir(join(root, name));
     await writeFile(join(root, name, 'x.upload'), 'audio');
   }
-  await openUploadDirectory(root);
-  assert.deepEqual((await readdir(root)).sort(), [String(process.ppid), String(process.pid)].sort());
+  const twoDaysAgo = new Date(Date.now() - 2 * 24 * 3_600_000);
+  await utimes(join(root, longGone!), twoDaysAgo, twoDaysAgo);
+  assert.equal(await openUploadDirectory(root), join(root, own!));
+  assert.deepEqual((await readdir(root)).sort(), [living, own, elsewhere].sort());
 });
