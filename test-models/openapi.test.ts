@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import test from 'node:test';
 import { Ajv2020 } from 'ajv/dist/2020.js';
+import type { ErrorBody } from '../test/server/server-under-test.ts';
 import { form } from '../test/server/server-under-test.ts';
 import { assertValid as assertValidValue, NO_DESCRIPTION, openaiSchemas } from './support/openai-schemas.ts';
 import { serviceOfFile } from './support/service.ts';
@@ -105,11 +106,12 @@ test('the service describes routes that answer, with every parameter of their pa
       path,
     );
     assert.ok(operation.responses['200'], path);
-    const response = await fetch(service().url + path.replace('{id}', 'whisper-1'), {
-      method: method.toUpperCase(),
-    });
-    // A form is missing where one is expected; the route itself is there.
-    assert.equal(response.status, method === 'post' ? 415 : 200, `${method} ${path}`);
+    const id = path.startsWith('/v1/templates') ? 'meeting_notes_v1' : 'whisper-1';
+    const response = await fetch(service().url + path.replace('{id}', id), { method: method.toUpperCase() });
+    const isOfTask = path.startsWith('/v1/status/');
+    // A form is missing where one is expected, and there is no such task; the route itself is there.
+    assert.equal(response.status, isOfTask ? 404 : method === 'post' ? 415 : 200, `${method} ${path}`);
+    if (isOfTask) assert.equal(((await response.json()) as ErrorBody).error.code, 'task_not_found', path);
   }
 });
 
