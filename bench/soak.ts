@@ -10,6 +10,7 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { uploadDirectoryOf } from '../src/server/uploads.ts';
 import { eventually } from '../test/support/processes.ts';
 import { randomNumbers } from '../test-models/support/random-numbers.ts';
 import { type RunningService, startService } from '../test-models/support/service.ts';
@@ -131,7 +132,7 @@ async function conclude(service: RunningService, failures: readonly string[]): P
 }
 
 async function temporaryFiles({ pid }: RunningService): Promise<string[]> {
-  const directory = join(env['PERCEPT_HOME']!, 'uploads', String(pid));
+  const directory = uploadDirectoryOf(join(env['PERCEPT_HOME']!, 'uploads'), pid);
   const entries = await readdir(directory, { recursive: true, withFileTypes: true }).catch(() => []);
   return entries.filter((entry) => entry.isFile()).map(({ name }) => name);
 }

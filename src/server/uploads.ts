@@ -69,10 +69,15 @@ export async function openUploadDirectory(root: string): Promise<string> {
     const path = join(root, name);
     if (await isLeftBehind(path)) await rm(path, { recursive: true, force: true });
   }
-  const own = join(root, `${process.pid}@${hostname()}`);
+  const own = uploadDirectoryOf(root, process.pid);
   await rm(own, { recursive: true, force: true });
   await mkdir(own, { mode: 0o700 });
   return own;
+}
+
+/** Of a process of this host. */
+export function uploadDirectoryOf(root: string, pid: number): string {
+  return join(root, `${pid}@${hostname()}`);
 }
 
 /** Process numbers mean something on this host alone: in containers that share a directory all may be 1. */

@@ -8,6 +8,7 @@ import { createInterface } from 'node:readline';
 import { after, before } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { Environment } from '../../src/config/environment.ts';
+import { uploadDirectoryOf } from '../../src/server/uploads.ts';
 import { childProcessIds, eventually } from '../../test/support/processes.ts';
 import { NO_CONFIG_FILE, testEnvironment, testHome } from './home.ts';
 
@@ -103,7 +104,7 @@ function describe(
     lines,
     modelProcessIds: () => childProcessIds(pid),
     async uploads() {
-      const directory = join(testHome(), 'uploads', String(pid));
+      const directory = uploadDirectoryOf(join(testHome(), 'uploads'), pid);
       return existsSync(directory) ? readdir(directory, { recursive: true }) : [];
     },
     async health() {
