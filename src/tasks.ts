@@ -79,7 +79,7 @@ export async function openTasks(app: App, logger: Logger): Promise<Tasks> {
       followUps: webhookOf,
       // At once, and not only by the keeper: what ended is not to be taken for a forgotten task if its record goes before that looks.
       async left(id) {
-        const task = await queue.get(id);
+        const task = await queue.look(id);
         if (task !== undefined && hasEnded(task)) await recordings.markEnded(id);
       },
     },

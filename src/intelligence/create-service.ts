@@ -5,8 +5,8 @@ import { pipeline } from 'node:stream/promises';
 import { sleep, throwIfAborted } from '../base/abort.ts';
 import { AppError } from '../base/errors.ts';
 import { RECORDINGS } from '../jobs/lanes.ts';
-import type { Queue } from '../jobs/queue.ts';
-import { hasEnded, type NewTask, type Task } from '../jobs/task.ts';
+import { type Queue, WORKER_MEMORY_MS } from '../jobs/queue.ts';
+import { hasEnded, type NewTask, type Task, type TaskSummary } from '../jobs/task.ts';
 import { checkFileKind, extensionOf } from './file-kinds.ts';
 import type { Recordings } from './recordings/recordings.ts';
 import type { IntelligenceService, ProcessRequest, ReceivedFile } from './service.ts';
@@ -74,18 +74,15 @@ export function createIntelligenceService(parts: ServiceParts): IntelligenceServ
     }
   }
 
-  async function find(id: string): Promise<Task> {
-    const task = await queue.get(id);
-    if (task === undefined || task.lane !== RECORDINGS) throw taskNotFound(id);
-    return task;
-  }
+  /** Without its output: who watches or cancels a task needs none of it. */
+  const look = async (id: string) => ofRecording(await queue.look(id), id);
 
-  async function* watch(id: string, signal: AbortSignal): AsyncIterable<Task> {
-    let task = await find(id);
+  async function* watch(id: string, signal: AbortSignal): AsyncIterable<TaskSummary> {
+    let task = await look(id);
     yield task;
     while (!hasEnded(task)) {
       await sleep(WATCH_MS, signal);
-      const now = await find(id);
+      const now = await look(id);
       throwIfAborted(signal);
       if (now.revision === task.revision) continue;
       task = now;
@@ -102,17 +99,17 @@ export function createIntelligenceService(parts: ServiceParts): IntelligenceServ
     checkFile: (file) => checkFileKind(file),
     check,
     accept,
-    task: find,
+    task: async (id) => ofRecording(await queue.get(id), id),
     watch,
     list: (filter) => queue.list({ ...filter, lane: RECORDINGS }),
     async cancel(id) {
-      await find(id);
+      await look(id);
       const task = await queue.cancel(id, webhookOf);
       if (hasEnded(task)) await recordings.markEnded(id);
       return task;
     },
     async retry(id) {
-      await find(id);
+      await look(id);
       const task = await queue.requeue(id);
       await recordings.unmarkEnded(id);
       return task;
@@ -129,14 +126,13 @@ export function createIntelligenceService(parts: ServiceParts): IntelligenceServ
         isConnected,
         ...depth,
         maxWaiting: parts.maxWaiting,
-        hasWorker: workers.some(({ lanes, silentMs }) => lanes.includes(RECORDINGS) && silentMs < ACTIVE_MS),
+        hasWorker: workers.some(
+          ({ lanes, silentMs }) => lanes.includes(RECORDINGS) && silentMs < WORKER_MEMORY_MS,
+        ),
       };
     },
   };
 }
-
-/** As clients of such services read `worker_active`. */
-const ACTIVE_MS = 60_000;
 
 /** Of all that decides the result: the recording and what is asked of it. */
 async function fingerprintOf(path: string, input: ReturnType<typeof writeTaskInput>): Promise<string> {
@@ -148,7 +144,13 @@ async function fingerprintOf(path: string, input: ReturnType<typeof writeTaskInp
     .digest('hex');
 }
 
-export function taskNotFound(id: string): AppError {
+/** Those of other lanes are nobody's to see. */
+function ofRecording<T extends TaskSummary>(task: T | undefined, id: string): T {
+  if (task === undefined || task.lane !== RECORDINGS) throw taskNotFound(id);
+  return task;
+}
+
+function taskNotFound(id: string): AppError {
   return new AppError(
     'task_not_found',
     `There is no task ${id}. It never was, or its retention has ended (tasks.retention_seconds).`,

@@ -61,7 +61,7 @@ async function round(parts: KeeperParts, signal: AbortSignal): Promise<void> {
 async function look(recording: StoredRecording, parts: KeeperParts): Promise<void> {
   const { queue, recordings, retentionMs, logger, now } = parts;
   const { id, keptAt, endedAt } = recording;
-  const task = await queue.get(id);
+  const task = await queue.look(id);
   if (task !== undefined) {
     if (task.state !== 'running') await recordings.removeWork(id);
     if (hasEnded(task) && endedAt === undefined) await recordings.markEnded(id);

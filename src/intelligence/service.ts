@@ -1,7 +1,7 @@
 /** Recordings that are processed in the background, for the HTTP routes and the command line. Made by `app.ts`. */
 
 import type { TaskPage } from '../jobs/queue.ts';
-import type { Priority, Task, TaskState } from '../jobs/task.ts';
+import type { Priority, Task, TaskState, TaskSummary } from '../jobs/task.ts';
 import type { TaskInput } from './task-input.ts';
 
 export interface ProcessRequest extends Omit<TaskInput, 'fileName'> {
@@ -47,7 +47,7 @@ export interface IntelligenceService {
   /** Throws `task_not_found`. */
   task(id: string): Promise<Task>;
   /** The task whenever it has changed, until it has ended. Throws `task_not_found`, and at once when the signal fires. */
-  watch(id: string, signal: AbortSignal): AsyncIterable<Task>;
+  watch(id: string, signal: AbortSignal): AsyncIterable<TaskSummary>;
   list(filter: TaskListFilter): Promise<TaskPage>;
   /** Throws `task_not_found` and, for one that has ended, `task_state`. */
   cancel(id: string): Promise<Task>;

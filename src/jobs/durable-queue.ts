@@ -62,6 +62,11 @@ class DurableQueue implements Queue {
     return optionalTask(await this.#store.read(id));
   }
 
+  async look(id: string) {
+    const entry = await this.#store.entry(id);
+    return entry && toSummary(entry);
+  }
+
   async list(filter: TaskFilter) {
     const { entries, cursor } = await this.#store.page(filter);
     return { tasks: entries.map(toSummary), cursor };

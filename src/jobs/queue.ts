@@ -20,6 +20,8 @@ export interface Queue {
   /** The task that has the key, whatever its fingerprint. */
   findByKey(lane: string, key: string): Promise<Task | undefined>;
   get(id: string): Promise<Task | undefined>;
+  /** As `get`, without reading its output: for whoever looks again and again. */
+  look(id: string): Promise<TaskSummary | undefined>;
   /** Newest first. */
   list(filter: TaskFilter): Promise<TaskPage>;
   /**

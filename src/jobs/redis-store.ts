@@ -73,7 +73,7 @@ export class RedisStore implements TaskStore {
 
   async change(id: string, decide: Decide) {
     for (let tries = 0; tries < MOST_CONFLICTS; tries += 1) {
-      const entry = await this.#entry(id);
+      const entry = await this.entry(id);
       const change = decide(entry);
       if (change === undefined) return 'unchanged';
       const result = await this.#swap(entry!, change);
@@ -93,6 +93,11 @@ export class RedisStore implements TaskStore {
       : undefined;
   }
 
+  async entry(id: string): Promise<Pick<StoredTask, 'record' | 'input'> | undefined> {
+    const [record, input] = await this.#ask(() => this.#client.hmget(keys.task(id), 'record', 'input'));
+    return record && input ? { record: JSON.parse(record) as TaskRecord, input } : undefined;
+  }
+
   async findByKey(lane: string, key: string) {
     const id = await this.#ask(() => this.#client.get(keys.idempotency(lane, key)));
     return id === null ? undefined : this.read(id);
@@ -110,7 +115,7 @@ export class RedisStore implements TaskStore {
         id: ids[2 * at]!,
         number: ids[2 * at + 1]!,
       }));
-      const entries = await Promise.all(pairs.map(({ id }) => this.#entry(id)));
+      const entries = await Promise.all(pairs.map(({ id }) => this.entry(id)));
       for (const [at, entry] of entries.entries()) {
         if (entry === undefined || (states !== undefined && !states.includes(entry.record.state))) continue;
         found.push({ number: pairs[at]!.number, entry });
@@ -142,7 +147,7 @@ export class RedisStore implements TaskStore {
   }
 
   async dismiss(id: string) {
-    const entry = await this.#entry(id);
+    const entry = await this.entry(id);
     await this.#tell(async () => {
       if (entry?.record.state === 'waiting')
         await this.#delivery.delay(id, this.#deliverable(entry.record).delayMs);
@@ -244,11 +249,6 @@ export class RedisStore implements TaskStore {
     this.#client.disconnect();
   }
 
-  async #entry(id: string): Promise<Pick<StoredTask, 'record' | 'input'> | undefined> {
-    const [record, input] = await this.#ask(() => this.#client.hmget(keys.task(id), 'record', 'input'));
-    return record && input ? { record: JSON.parse(record) as TaskRecord, input } : undefined;
-  }
-
   async #swap(
     { record: before, input }: Pick<StoredTask, 'record' | 'input'>,
     { record, output, followUps = [], afresh }: Change,
@@ -299,7 +299,7 @@ export class RedisStore implements TaskStore {
     );
     this.#cursors.set(lane, cursor);
     for (const id of ids) {
-      const entry = await this.#entry(id);
+      const entry = await this.entry(id);
       if (entry?.record.state !== 'waiting') continue;
       const isTold = await this.#tell(() => this.#delivery.deliver(this.#deliverable(entry.record)));
       if (!isTold) return;

@@ -83,6 +83,13 @@ class SqliteStore implements TaskStore {
     });
   }
 
+  entry(id: string) {
+    return this.#database.read((connection) => {
+      const row = connection.get(`SELECT ${ENTRY} FROM tasks WHERE id = ?`, id);
+      return row && entryOf(row);
+    });
+  }
+
   findByKey(lane: string, key: string) {
     return this.#database.read((connection) => {
       const row = connection.get(

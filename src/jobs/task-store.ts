@@ -12,6 +12,8 @@ export interface TaskStore {
    */
   change(id: string, decide: Decide): Promise<'changed' | 'unchanged' | 'full'>;
   read(id: string): Promise<StoredTask | undefined>;
+  /** Without its output, which may be megabytes. */
+  entry(id: string): Promise<Pick<StoredTask, 'record' | 'input'> | undefined>;
   findByKey(lane: string, key: string): Promise<StoredTask | undefined>;
   page(filter: TaskFilter): Promise<StoredPage>;
   counts(lane: string): Promise<{ readonly waiting: number; readonly running: number }>;

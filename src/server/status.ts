@@ -80,11 +80,11 @@ async function stream(
 ): Promise<FastifyReply> {
   const signal = requestSignal(request, reply);
   const { id } = request.params;
-  await intelligence.task(id);
   const events = createEventStream(reply);
   try {
     for await (const task of intelligence.watch(id, signal)) events.send(summariseStatus(task), 'status');
   } catch (error) {
+    if (!events.isOpen) throw error;
     events.send(reportError(error, request).body, 'error');
   } finally {
     events.close();

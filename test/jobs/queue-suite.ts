@@ -39,6 +39,7 @@ export function describeQueue(
       assert.equal(read?.state, 'waiting');
       assert.deepEqual(events(read!), ['submitted']);
       assert.equal(await queue.get(randomUUID()), undefined);
+      assert.equal(await queue.look(randomUUID()), undefined);
       assert.deepEqual(await queue.depth(LANE), { waiting: 1, running: 0 });
       assert.equal(await queue.isConnected(), true);
     });
@@ -188,6 +189,8 @@ export function describeQueue(
       assert.equal(running?.stage, 'asr');
       assert.equal(running?.progress, 0.5);
       assert.deepEqual(running?.output, { transcript: 'hello' });
+      const { output: _, ...withoutOutput } = running!;
+      assert.deepEqual(await queue.look(task.id), withoutOutput);
       await claim.update({ stage: 'llm' });
       assert.equal((await queue.get(task.id))?.progress, 0);
       await claim.fail(ERROR);
