@@ -3,6 +3,7 @@
  * upper snake case in the environment (`PERCEPT_SERVER_MAX_UPLOAD_BYTES`). The last word of a name is its unit.
  */
 import { z } from 'zod';
+import { hailoKeys, serviceKeys } from './device-keys.ts';
 import { bytes, GIB, httpUrl, keepAlive, MIB, note, seconds, setting } from './notes.ts';
 import { pipelineKeys, taskKeys } from './task-keys.ts';
 
@@ -235,8 +236,10 @@ export const configSchema = z.object({
       'Take a symbol that is repeated after a blank for one, as the Python package does in recordings of any length; words said twice are lost.',
     ),
   }),
+  hailo: hailoKeys,
   tasks: taskKeys,
   pipeline: pipelineKeys,
+  service: serviceKeys,
   sources: z.object({
     hubEndpoint: note(httpUrl().default('https://huggingface.co'), 'The Hugging Face hub or a mirror of it.'),
     hubToken: note(

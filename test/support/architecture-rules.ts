@@ -21,6 +21,7 @@ const SHARED_LIBRARIES: readonly { readonly library: RegExp; readonly places: re
 const OWNERS: Readonly<Record<string, string>> = {
   'onnxruntime-node': 'backends/onnx.ts',
   undici: 'store/network.ts',
+  koffi: 'backends/hailo/library.ts',
 };
 
 const RULES: readonly Rule[] = [

@@ -7,11 +7,12 @@ const TASKS = ['speech', 'vision', 'language'];
 
 /** A room may import those named, and itself. `top` is the files beside the folders: the entries of processes, and what puts the rooms together. */
 export const ROOMS: Readonly<Record<string, readonly string[]>> = {
-  top: ['cli', 'server', 'intelligence', 'jobs', ...TASKS, ...BELOW_TASKS],
-  cli: ['server', 'intelligence', 'jobs', ...TASKS, ...BELOW_TASKS],
+  top: ['cli', 'server', 'intelligence', 'jobs', 'install', ...TASKS, ...BELOW_TASKS],
+  cli: ['server', 'intelligence', 'jobs', 'install', ...TASKS, ...BELOW_TASKS],
   server: ['intelligence', 'jobs', ...TASKS, 'config', 'base'],
   intelligence: ['jobs', 'config', 'base'],
   jobs: ['config', 'base'],
+  install: ['config', 'base'],
   speech: BELOW_TASKS,
   vision: BELOW_TASKS,
   language: BELOW_TASKS,
