@@ -1,5 +1,6 @@
 /** The composition root: makes every room from the configuration and hands each what it needs of the others. */
 import { join } from 'node:path';
+import type { HailoOptions } from './backends/hailo/contract.ts';
 import type { Logger } from './base/logger.ts';
 import { type Environment, proxySettings } from './config/environment.ts';
 import type { Config } from './config/schema.ts';
@@ -65,7 +66,11 @@ export function createApp({ config, env, logger }: AppOptions): App {
     keepAliveDefaultSeconds: config.models.keepAlive,
     logger,
     env: { ...RETURNED_MEMORY, ...ONE_POOL_THREAD, ...childEnvironment(env) },
-    envByKind: { clip: decodingThreads(config) },
+    envByKind: {
+      clip: decodingThreads(config),
+      'clip-hailo': { ...DEVICE_CALLS, ...HAILO_QUIET },
+      'whisper-hailo': { ...DEVICE_CALLS, ...HAILO_QUIET },
+    },
   });
   const convert = (source: string, target: string, work: Omit<ConversionOptions, 'env'>) =>
     convertInProcess(source, target, { ...work, env: childEnvironment(env) });
@@ -111,6 +116,12 @@ function decodingThreads({ models }: Config): Environment {
   return { UV_THREADPOOL_SIZE: String(models.threads) };
 }
 
+/** Calls that wait for the device hold a thread of that pool each. */
+const DEVICE_CALLS: Environment = { UV_THREADPOOL_SIZE: '8' };
+
+/** The library would write a log into the working directory. */
+const HAILO_QUIET: Environment = { HAILORT_LOGGER_PATH: 'NONE' };
+
 /** Compiling a schema, or checking a value; what takes longer is made to. */
 const SCHEMA_TIMEOUT_MS = 1500;
 
@@ -155,7 +166,15 @@ function keepAliveOf({ keepAliveByModel, keepAlive }: Config['models']) {
   return ({ name, base }: ResolvedName) => keepAliveByModel[name] ?? keepAliveByModel[base] ?? keepAlive;
 }
 
-function speechDefaults({ home, models, speech, chunkformer, audio, offline }: Config): SpeechDefaults {
+function speechDefaults({
+  home,
+  models,
+  speech,
+  chunkformer,
+  audio,
+  hailo,
+  offline,
+}: Config): SpeechDefaults {
   return {
     model: models.speech,
     computeType: models.computeType,
@@ -190,11 +209,21 @@ function speechDefaults({ home, models, speech, chunkformer, audio, offline }: C
       batchSize: speech.batchSize,
       maxDurationSeconds: audio.maxDurationSeconds,
     },
+    hailo: hailoOptions(hailo),
     keepAliveSeconds: keepAliveOf(models),
   };
 }
 
-function visionDefaults({ models, vision, offline }: Config): VisionDefaults {
+function hailoOptions({
+  library,
+  groupId,
+  multiProcessService,
+  timeoutSeconds,
+}: Config['hailo']): HailoOptions {
+  return { library, groupId, multiProcessService, timeoutMs: timeoutSeconds * 1000 };
+}
+
+function visionDefaults({ models, vision, hailo, offline }: Config): VisionDefaults {
   return {
     model: models.vision,
     computeType: models.computeType,
@@ -208,6 +237,7 @@ function visionDefaults({ models, vision, offline }: Config): VisionDefaults {
     resize: vision.resize,
     textCacheEntries: vision.textCacheEntries,
     logitScale: vision.logitScale ?? undefined,
+    hailo: { ...hailoOptions(hailo), textEncoder: hailo.textEncoder },
     keepAliveSeconds: keepAliveOf(models),
   };
 }

@@ -7,13 +7,21 @@ import { toWireError } from './base/errors.ts';
 import type { ComputeType } from './graphs/layers.ts';
 import { convertChunkFormer } from './speech/chunkformer/convert.ts';
 import { convertWhisper } from './speech/whisper/convert.ts';
+import { convertHailoWhisper } from './speech/whisper/hailo/convert.ts';
 import type { ConvertedKind } from './store/catalogue-entry.ts';
 import { convertClip } from './vision/clip/convert.ts';
+import { convertHailoClip } from './vision/clip/hailo/convert.ts';
 
 /** Each writes what its kind of model is loaded from. */
 const CONVERTERS: Readonly<
   Record<ConvertedKind, (source: string, target: string, compute: ComputeType) => Promise<void>>
-> = { whisper: convertWhisper, chunkformer: convertChunkFormer, clip: convertClip };
+> = {
+  whisper: convertWhisper,
+  'whisper-hailo': convertHailoWhisper,
+  chunkformer: convertChunkFormer,
+  clip: convertClip,
+  'clip-hailo': convertHailoClip,
+};
 
 const [kind, source, target, computeType] = process.argv.slice(2);
 process.on('disconnect', () => process.exit(1));

@@ -4,6 +4,8 @@ import type { ModelLoaders } from './engine/model-process-loop.ts';
 export const modelLoaders: ModelLoaders = {
   chunkformer: () => import('./speech/chunkformer/model.ts'),
   clip: () => import('./vision/clip/model.ts'),
+  'clip-hailo': () => import('./vision/clip/hailo/model.ts'),
   llm: () => import('./language/model.ts'),
   whisper: () => import('./speech/whisper/model.ts'),
+  'whisper-hailo': () => import('./speech/whisper/hailo/model.ts'),
 };

@@ -55,9 +55,16 @@ export interface Attention {
 export interface WhisperBackend {
   readonly melBins: number;
   readonly vocabulary: number;
-  /** Lengths that the decoder can hear a window at, in mel frames, ascending. */
+  /** Lengths that the decoder can hear a window at, in mel frames, ascending. A window at the longest is encoded whole. */
   readonly windowFrames: readonly number[];
+  /** Most tokens of a prompt and its text together. */
   readonly maxTokens: number;
+  /** Most tokens of a text. */
+  readonly maxText: number;
+  /** Longest speech whose text is sure to find room, in seconds: what is longer is cut before it is heard. */
+  readonly maxSpeechSeconds: number;
+  /** Whether a text may have times in it. */
+  readonly hasTimestamps: boolean;
   /** The next windows are better encoded while others are decoded. */
   readonly encodesBeside: boolean;
   /**
@@ -70,7 +77,10 @@ export interface WhisperBackend {
   /** The first `count` windows of `audio`, which still owns them. */
   firstWindows(audio: EncodedWindows, count: number): EncodedWindows;
   decode(input: DecodeInput): Promise<DecodeOutput>;
-  /** Reads `tokens` over the window at `index` of `audio`; gives the attention of the heads that follow the speech. */
+  /**
+   * Reads `tokens` over the window at `index` of `audio`; gives the attention of the heads that follow the speech. Throws
+   * `unsupported_parameter` where the runtime does not let it be seen.
+   */
   align(audio: EncodedWindows, index: number, tokens: readonly number[]): Promise<Attention>;
   /** Keeps the given rows, in the given order and as often as named; the old state is released. */
   selectRows(state: DecoderState, rows: readonly number[]): DecoderState;

@@ -260,6 +260,14 @@ export const configSchema = z.object({
       z.array(z.enum(['hub', 'index'])).default(['hub', 'index']),
       'Where to look for models, in order.',
     ),
+    hailoResources: note(
+      httpUrl().default('https://hailo-csdata.s3.eu-west-2.amazonaws.com/resources'),
+      'Where Hailo publishes Whisper for its devices, or a mirror of it.',
+    ),
+    hailoModelZoo: note(
+      httpUrl().default('https://hailo-model-zoo.s3.eu-west-2.amazonaws.com/ModelZoo/Compiled'),
+      'Hailo’s model zoo, or a mirror of it.',
+    ),
     connectTimeoutSeconds: note(
       seconds(1).default(10),
       'Longest wait for a connection before the next source.',

@@ -215,7 +215,7 @@ export class Engine {
             return slot;
           }
           if (slot === undefined && this.#hasRoomFor(spec)) return this.#open(spec);
-          if (slot === undefined) this.#evictOne();
+          if (slot === undefined) this.#evictOne(spec);
           await this.#change(limit.signal);
         }
       } finally {
@@ -272,16 +272,22 @@ export class Engine {
   #hasRoomFor(spec: LoadSpec): boolean {
     const { maxLoaded, memoryBudgetBytes } = this.#options.limits;
     if (this.#slots.size === 0) return true;
+    if (this.#holdersOf(spec.device).length > 0) return false;
     const used = [...this.#slots.values()].reduce((total, slot) => total + slot.memoryBytes, 0);
     return this.#slots.size < maxLoaded && used + spec.memoryBytes <= memoryBudgetBytes;
   }
 
   /** One at a time: the next is chosen once this one's memory is back and was not enough. */
-  #evictOne(): void {
-    const slots = [...this.#slots.values()];
+  #evictOne({ device }: LoadSpec): void {
+    const holders = this.#holdersOf(device);
+    const slots = holders.length > 0 ? holders : [...this.#slots.values()];
     if (slots.some((slot) => slot.state === 'closing')) return;
     const [oldest] = slots.filter((slot) => slot.isIdle).sort((a, b) => a.lastUsedMs - b.lastUsedMs);
     void oldest?.retire();
+  }
+
+  #holdersOf(device: string | undefined): ModelSlot[] {
+    return device === undefined ? [] : [...this.#slots.values()].filter(({ spec }) => spec.device === device);
   }
 
   async #change(signal: AbortSignal): Promise<void> {

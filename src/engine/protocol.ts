@@ -20,11 +20,13 @@ export interface LoadSpec {
   readonly options: Readonly<Record<string, unknown>>;
   /** What the process is expected to hold once loaded, in bytes; the eviction budget counts it. */
   readonly memoryBytes: number;
+  /** A device that one process at a time may hold; models that need it take turns. */
+  readonly device?: string;
   /** How long the model stays after its last request, where a request does not say: seconds, or -1 for ever. */
   readonly keepAliveSeconds?: number;
 }
 
-export const MODEL_KINDS = ['whisper', 'chunkformer', 'clip', 'llm'] as const;
+export const MODEL_KINDS = ['whisper', 'whisper-hailo', 'chunkformer', 'clip', 'clip-hailo', 'llm'] as const;
 export type ModelKind = (typeof MODEL_KINDS)[number];
 
 export type ToModelProcess =

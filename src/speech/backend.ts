@@ -1,5 +1,6 @@
 /** What the service must know of each kind of speech model: how to load it, and how a request is put to it. */
 import type { CatalogueEntry, SpeechKind } from '../store/catalogue-entry.ts';
+import type { InstalledModel } from '../store/store.ts';
 import type { LiveInput, LiveRequest } from './live.ts';
 import type { SpeechRequest } from './service.ts';
 
@@ -11,6 +12,8 @@ export interface SpeechBackend {
   readonly needsVoiceActivity: boolean;
   /** As `GET /v1/models` lists them. */
   capabilities(entry: CatalogueEntry): readonly string[];
+  /** `LoadSpec.device`: what only one process may hold at a time; undefined for models on the CPU. */
+  device?(installed: InstalledModel): Promise<string | undefined>;
   /** `LoadSpec.options`. */
   loadOptions(parts: LoadParts): Readonly<Record<string, unknown>>;
   /** Throws `invalid_request` or `unsupported_parameter` for what the model has no meaning for, as far as its name tells. */

@@ -1,4 +1,5 @@
 /** The speech service over the engine and the store: a name becomes installed weights, converted graphs, a leased model, a transcript. */
+import type { HailoOptions } from '../backends/hailo/contract.ts';
 import { AppError } from '../base/errors.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { LoadSpec } from '../engine/protocol.ts';
@@ -26,6 +27,7 @@ import type {
   SpeechVersion,
 } from './service.ts';
 import type { TranscribeEvent, Transcript } from './transcript.ts';
+import { createHailoWhisperBackend } from './whisper/hailo/serving.ts';
 import { createWhisperBackend, type WhisperDefaults } from './whisper/serving.ts';
 
 export interface SpeechDefaults {
@@ -38,6 +40,7 @@ export interface SpeechDefaults {
   readonly whisper: WhisperDefaults;
   readonly chunkFormer: ChunkFormerDefaults;
   readonly audio: AudioSettings;
+  readonly hailo: HailoOptions;
   keepAliveSeconds(name: ResolvedName): number;
 }
 
@@ -77,6 +80,7 @@ export function createSpeechService(parts: SpeechParts): PreparingSpeechService 
   const { engine, store, defaults } = parts;
   const backends: Readonly<Record<SpeechKind, SpeechBackend>> = {
     whisper: createWhisperBackend(defaults.whisper, defaults.audio),
+    'whisper-hailo': createHailoWhisperBackend(defaults.whisper, defaults),
     chunkformer: createChunkFormerBackend(defaults.chunkFormer, defaults.audio),
   };
 
@@ -126,10 +130,12 @@ export function createSpeechService(parts: SpeechParts): PreparingSpeechService 
         return parts.convert(installed.directory, directory, { kind, computeType, signal });
       },
     });
+    const device = await backend.device?.(installed);
     return {
       model: name,
       kind,
       directory: installed.directory,
+      ...(device === undefined ? {} : { device }),
       options: backend.loadOptions({ entry, graphs, vad: vad?.directory, threads: defaults.threads }),
       memoryBytes: estimateMemoryBytes(entry, computeType),
     };
@@ -198,7 +204,9 @@ export function createSpeechService(parts: SpeechParts): PreparingSpeechService 
   async function models(): Promise<SpeechModel[]> {
     const installed = (await store.list()).filter(({ manifest }) => isSpeechKind(manifest.kind));
     const names = new Set(installed.map(({ manifest }) => manifest.name));
-    if (defaults.autoPull) for (const entry of CATALOGUE) if (isSpeechKind(entry.kind)) names.add(entry.name);
+    // Models for a device that this machine may not have are listed when somebody has installed them.
+    const offered = CATALOGUE.filter(({ kind, vendor }) => isSpeechKind(kind) && vendor === undefined);
+    if (defaults.autoPull) for (const { name } of offered) names.add(name);
     return Promise.all([...names].map((name) => describe(name, installed)));
   }
 

@@ -1,5 +1,6 @@
 /** The models that Percept knows by name, and where their weights are published. Data and lookups only. */
 import type { CatalogueEntry, ComputeType, PackageMember, PackageSource } from './catalogue-entry.ts';
+import { HAILO_MODELS } from './catalogue-hailo.ts';
 import { LANGUAGE_MODELS } from './catalogue-language.ts';
 import { VISION_MODELS } from './catalogue-vision.ts';
 
@@ -44,6 +45,7 @@ export const CATALOGUE: readonly CatalogueEntry[] = [
   },
   ...VISION_MODELS,
   ...LANGUAGE_MODELS,
+  ...HAILO_MODELS,
   voiceActivity(),
 ];
 
@@ -88,6 +90,9 @@ export function otherEntry(name: string, facts: Partial<CatalogueEntry> = {}): C
 export function estimateMemoryBytes(entry: CatalogueEntry, computeType: ComputeType): number {
   // Mapped as it is on disk; keys and values of the context and the runtime come on top.
   if (entry.kind === 'llm') return Math.round(entry.downloadBytes * 1.1 + 350e6);
+  // The networks are in the device's memory; here are tables, frames and the voice activity model, or CLIP's text encoder.
+  if (entry.kind === 'whisper-hailo') return 300e6;
+  if (entry.kind === 'clip-hailo') return 500e6;
   const bytesPerParameter = computeType === 'int8' ? 2 : 5;
   return Math.round(entry.parameters * bytesPerParameter + 250e6);
 }

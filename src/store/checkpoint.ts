@@ -6,6 +6,7 @@ import { CATALOGUE, VOICE_ACTIVITY, VOICE_ACTIVITY_FILE } from './catalogue.ts';
 import type { CatalogueKind } from './catalogue-entry.ts';
 import { readChunkFormerConfig } from './chunkformer-config.ts';
 import { chooseClipFiles } from './clip-files.ts';
+import { chooseHailoFiles } from './hailo-files.ts';
 import type { WeightFormat } from './manifest.ts';
 
 export interface CheckpointFiles {
@@ -32,6 +33,7 @@ const QUANTISATIONS = ['Q4_K_M', 'Q4_K_S', 'Q4_1', 'Q4_0', 'Q5_K_M', 'Q6_K', 'Q8
 const BESIDE_GGUF = ['generation_config.json', 'chat_template.jinja', 'chat_template.json'];
 const MAX_BESIDE_GGUF_BYTES = 2 ** 20;
 const GGUF_VERSIONS = { first: 2, last: 3 };
+const NEWEST_HEF = 3;
 const CTRANSLATE2_VERSIONS = { first: 3, last: 6 };
 const MAX_SAFETENSORS_HEADER_BYTES = 100 * 1024 ** 2;
 
@@ -40,6 +42,8 @@ const MAX_SAFETENSORS_HEADER_BYTES = 100 * 1024 ** 2;
  * the remedy; `origin` is for the message. A name may have folders; installed, it has none (`installedName`).
  */
 export function chooseFiles(names: readonly string[], origin: string, modelType?: string): CheckpointFiles {
+  const compiled = chooseHailoFiles(names, origin, modelType);
+  if (compiled) return compiled;
   const clip = chooseClipFiles(names, origin, modelType);
   if (clip) return { kind: 'clip', ...clip };
   const common = names.filter((name) => SMALL_FILES.test(name) || VOCABULARY.test(name));
@@ -77,8 +81,10 @@ export function modelTypeOf(config: unknown): string | undefined {
 
 const KIND_NAMES: Readonly<Record<CatalogueKind, string>> = {
   whisper: 'a Whisper model',
+  'whisper-hailo': 'a Whisper model for a Hailo device',
   chunkformer: 'a ChunkFormer model',
   clip: 'a CLIP model',
+  'clip-hailo': 'a CLIP model for a Hailo device',
   llm: 'a language model',
   vad: 'a voice activity model',
 };
@@ -188,6 +194,7 @@ const CHECKS: Record<WeightFormat, (handle: FileHandle, path: string) => Promise
   pytorch: checkPytorch,
   gguf: checkGguf,
   onnx: checkOnnx,
+  hef: checkCompiled,
 };
 
 /** A version as 4 bytes, then the length (2 bytes) and the characters of the model's specification. */
@@ -214,6 +221,18 @@ async function checkSafetensors(handle: FileHandle, path: string): Promise<void>
   );
   const lastEnd = ends.reduce((last, end) => Math.max(last, end), 0);
   if (tensors.length === 0 || lastEnd + headerBytes + 8 !== size) throw wrong;
+}
+
+/** A HEF, or what the host needs beside it. */
+async function checkCompiled(handle: FileHandle, path: string): Promise<void> {
+  if (path.endsWith('.safetensors')) return checkSafetensors(handle, path);
+  const head = await readHead(handle, 8);
+  if (path.endsWith('.npy')) {
+    if (head.toString('latin1', 0, 6) !== '\x93NUMPY') throw notWhatItSays(path, "a table in NumPy's format");
+    return;
+  }
+  const isHef = head.length === 8 && head.toString('latin1', 0, 4) === '\x01HEF';
+  if (!isHef || head.readUInt32BE(4) > NEWEST_HEF) throw notWhatItSays(path, 'a HEF (version 0 to 3)');
 }
 
 /** A zip file; what is in it is looked at when it is converted. */

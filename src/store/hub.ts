@@ -5,14 +5,7 @@ import { z } from 'zod';
 import { AppError } from '../base/errors.ts';
 import { hidePassword } from '../base/url.ts';
 import type { CatalogueEntry } from './catalogue-entry.ts';
-import {
-  asInstalled,
-  type CheckpointFiles,
-  checkWhisperConfig,
-  chooseFiles,
-  installedName,
-  modelTypeOf,
-} from './checkpoint.ts';
+import { asInstalled, checkWhisperConfig, chooseFiles, installedName, modelTypeOf } from './checkpoint.ts';
 import { readChunkFormerConfig } from './chunkformer-config.ts';
 import type { Expected, RemoteFile } from './download.ts';
 import type { HttpAnswer } from './network.ts';
@@ -60,7 +53,8 @@ async function plan(endpoint: string, entry: CatalogueEntry, context: SourceCont
   if (files.kind === 'chunkformer')
     readChunkFormerConfig((await getText(address('config.yaml'), context)).text, repository);
   if (files.kind === 'whisper') checkWhisperConfig(config, files.format, repository);
-  const downloads = files.files.map((name) => remoteFile(name, address(name), { files, revision }));
+  const { weights } = files;
+  const downloads = files.files.map((name) => remoteFile(name, address(name), { weights, revision }));
   return {
     source: { type: 'hub', id: repository, revision: revision.sha, url: `${endpoint}/${repository}` },
     licence: entry.licence ?? licenceOf(revision),
@@ -78,6 +72,33 @@ async function plan(endpoint: string, entry: CatalogueEntry, context: SourceCont
   };
 }
 
+export interface RepositoryFiles {
+  readonly files: readonly RemoteFile[];
+  /** The commit. */
+  readonly revision: string;
+  readonly licence: string;
+}
+
+/** Some files of a repository, pinned and verified as a whole model's. Throws `download_failed` when one is not there. */
+export async function filesOfRepository(
+  endpoint: string,
+  { repository, names }: { readonly repository: string; readonly names: readonly string[] },
+  context: SourceContext,
+): Promise<RepositoryFiles> {
+  const revision = await pinRevision(
+    `${endpoint}/api/models/${repository}/revision/main?blobs=true`,
+    context,
+  );
+  const missing = names.find((name) => !revision.siblings.some(({ rfilename }) => rfilename === name));
+  if (missing !== undefined)
+    throw new AppError('download_failed', `${hidePassword(endpoint)}/${repository} has no ${missing}.`);
+  const weights = names.filter((name) => name.endsWith('.safetensors'));
+  const files = names.map((name) =>
+    remoteFile(name, `${endpoint}/${repository}/resolve/${revision.sha}/${name}`, { weights, revision }),
+  );
+  return { files, revision: revision.sha, licence: licenceOf(revision) };
+}
+
 async function pinRevision(url: string, context: SourceContext): Promise<Revision> {
   const parsed = revisionSchema.safeParse(parse((await getText(url, context)).text));
   if (parsed.success) return parsed.data;
@@ -87,7 +108,7 @@ async function pinRevision(url: string, context: SourceContext): Promise<Revisio
 function remoteFile(
   name: string,
   url: string,
-  { files, revision }: { readonly files: CheckpointFiles; readonly revision: Revision },
+  { weights, revision }: { readonly weights: readonly string[]; readonly revision: Revision },
 ): RemoteFile {
   const sibling = revision.siblings.find((candidate) => candidate.rfilename === name);
   const stated: Expected = {
@@ -95,7 +116,7 @@ function remoteFile(
     sizeBytes: sibling?.lfs?.size ?? sibling?.size ?? undefined,
     gitSha1: sibling?.lfs ? undefined : gitObject(sibling?.blobId ?? undefined),
   };
-  const isWeight = files.weights.includes(name);
+  const isWeight = weights.includes(name);
   return {
     url,
     name: installedName(name),

@@ -16,8 +16,8 @@ const fileSchema = z.object({
 });
 
 const sourceSchema = z.object({
-  type: z.enum(['hub', 'index', 'import', 'bundled']),
-  /** Repository, package names or the imported path. */
+  type: z.enum(['hub', 'index', 'vendor', 'import', 'bundled']),
+  /** Repository, package names, the vendor's addresses or the imported path. */
   id: z.string(),
   /** Commit of a repository or versions of packages; undefined for an import. */
   revision: z.string().optional(),
@@ -27,8 +27,8 @@ const sourceSchema = z.object({
 
 const manifestSchema = z.object({
   name: z.string(),
-  kind: z.enum(['whisper', 'chunkformer', 'clip', 'llm', 'vad']),
-  format: z.enum(['ctranslate2', 'huggingface', 'openclip', 'pytorch', 'gguf', 'onnx']),
+  kind: z.enum(['whisper', 'whisper-hailo', 'chunkformer', 'clip', 'clip-hailo', 'llm', 'vad']),
+  format: z.enum(['ctranslate2', 'huggingface', 'openclip', 'pytorch', 'gguf', 'onnx', 'hef']),
   files: z.array(fileSchema).min(1),
   source: sourceSchema,
   licence: z.string(),

@@ -91,13 +91,15 @@ function entryOfManifest({ name, kind, format, licence, files }: Manifest): Cata
     licence,
     parameters: sizeBytes / (format === 'pytorch' || kind === 'clip' ? 4 : 2),
     downloadBytes: sizeBytes,
-    companions: kind === 'whisper' ? [VOICE_ACTIVITY] : [],
+    companions: kind === 'whisper' || kind === 'whisper-hailo' ? [VOICE_ACTIVITY] : [],
   });
 }
 
 /** Every spelling of an entry, lower case: `whisper-base`, `base`, `openai/whisper-base`, its repository. */
 function namesOf(entry: CatalogueEntry): string[] {
   const names = [entry.name];
+  // What is compiled for a device is never meant by a name that does not say so.
+  if (entry.vendor !== undefined) return names;
   if (entry.hub) names.push(entry.hub);
   if (entry.name.startsWith('whisper-'))
     names.push(entry.name.slice('whisper-'.length), `openai/${entry.name}`);

@@ -29,8 +29,8 @@ export interface SourceContext {
 
 /** Where weights can come from. Throws `download_failed` or `unsupported_model` when it does not have the model. */
 export interface WeightSource {
-  /** As in the configuration: `hub`, `index`. */
-  readonly type: 'hub' | 'index';
+  /** `hub` and `index` as in the configuration. */
+  readonly type: 'hub' | 'index' | 'vendor';
   /** For messages, without any password. */
   readonly url: string;
   plan(entry: CatalogueEntry, context: SourceContext): Promise<Plan>;

@@ -1,8 +1,11 @@
 /** The network side of the store, from its options: who is asked, in which order, with which credentials. */
+
+import type { CatalogueEntry } from './catalogue-entry.ts';
 import { hubSource } from './hub.ts';
 import { type Network, openNetwork, splitCredentials } from './network.ts';
 import { indexSource } from './package-index.ts';
 import type { WeightSource } from './plan.ts';
+import { vendorSource } from './vendor.ts';
 
 export interface RemoteOptions {
   /** True: every use of the network is an `offline` error. */
@@ -14,6 +17,8 @@ export interface RemoteOptions {
     readonly indexUrl: string;
     readonly order: readonly ('hub' | 'index')[];
     readonly connectTimeoutSeconds: number;
+    readonly hailoResources: string;
+    readonly hailoModelZoo: string;
   };
   /** Empty strings where there is none. */
   readonly proxy: { readonly httpProxy: string; readonly httpsProxy: string; readonly noProxy: string };
@@ -26,8 +31,8 @@ export interface RemoteOptions {
 export interface Remote {
   readonly network: Network;
   readonly retryDelayMs: number;
-  /** In the configured order. */
-  readonly sources: readonly WeightSource[];
+  /** Who may have it, in the configured order; what is compiled for a device comes from its maker. */
+  sourcesOf(entry: CatalogueEntry): readonly WeightSource[];
   /** Root of the simple API, without credentials or trailing slash. */
   readonly indexUrl: string;
 }
@@ -56,7 +61,17 @@ export function openRemote(options: RemoteOptions): Remote {
   const sources = options.sources.order.map((type) =>
     type === 'hub' ? hubSource(withoutSlash(hub.url)) : indexSource(indexUrl),
   );
-  return { network, retryDelayMs: options.retryDelayMs ?? RETRY_DELAY_MS, sources, indexUrl };
+  const { hailoResources, hailoModelZoo } = options.sources;
+  const vendor = vendorSource({
+    places: { hailoResources: withoutSlash(hailoResources), hailoModelZoo: withoutSlash(hailoModelZoo) },
+    hub: withoutSlash(hub.url),
+  });
+  return {
+    network,
+    retryDelayMs: options.retryDelayMs ?? RETRY_DELAY_MS,
+    sourcesOf: (entry) => (entry.vendor === undefined ? sources : [vendor]),
+    indexUrl,
+  };
 }
 
 function withoutSlash(url: string): string {

@@ -186,7 +186,13 @@ export class Store {
         return;
       }
       const downloads = join(this.#folders.downloads, folderName(entry.name));
-      await pullModel(entry, target, { ...this.#remote, ...shared, logger: this.#logger, downloads });
+      await pullModel(entry, target, {
+        ...this.#remote,
+        ...shared,
+        sources: this.#remote.sourcesOf(entry),
+        logger: this.#logger,
+        downloads,
+      });
     });
   }
 

@@ -1,14 +1,18 @@
 /** The vision service over the engine and the store: a name becomes installed weights, converted graphs, a leased model, an answer. */
+import { deviceOf } from '../backends/hailo/sharing.ts';
 import { AppError } from '../base/errors.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { LoadSpec } from '../engine/protocol.ts';
 import { CATALOGUE, estimateMemoryBytes } from '../store/catalogue.ts';
-import type { ComputeType } from '../store/catalogue-entry.ts';
+import { type ComputeType, isVisionKind, VISION_KINDS, type VisionKind } from '../store/catalogue-entry.ts';
 import { hashOfFiles } from '../store/manifest.ts';
 import type { ResolvedName } from '../store/names.ts';
 import type { PullProgress } from '../store/pull.ts';
 import type { InstalledModel, Store } from '../store/store.ts';
 import { CONVERTER_VERSION } from './clip/convert.ts';
+import { CONVERTER_VERSION as HAILO_CONVERTER_VERSION } from './clip/hailo/convert.ts';
+import { filesIn } from './clip/hailo/files.ts';
+import type { HailoClipLoadOptions } from './clip/hailo/model.ts';
 import type {
   Classified,
   ClassifyInput,
@@ -42,6 +46,7 @@ export interface VisionDefaults {
   readonly textCacheEntries: number;
   /** In place of the models' own. */
   readonly logitScale: number | undefined;
+  readonly hailo: HailoClipLoadOptions['hailo'];
   keepAliveSeconds(name: ResolvedName): number;
 }
 
@@ -53,7 +58,7 @@ export interface VisionParts {
   convert(
     source: string,
     target: string,
-    options: { kind: 'clip'; computeType: ComputeType; signal: AbortSignal | undefined },
+    options: { kind: VisionKind; computeType: ComputeType; signal: AbortSignal | undefined },
   ): Promise<void>;
 }
 
@@ -90,6 +95,11 @@ interface FoundModel {
   readonly atMs: number;
 }
 
+const CONVERTER_VERSIONS: Readonly<Record<VisionKind, number>> = {
+  clip: CONVERTER_VERSION,
+  'clip-hailo': HAILO_CONVERTER_VERSION,
+};
+
 const CAPABILITIES = ['classify', 'embed_image', 'embed_text'];
 
 export function createVisionService(parts: VisionParts): PreparingVisionService {
@@ -101,22 +111,22 @@ export function createVisionService(parts: VisionParts): PreparingVisionService 
     const resolved = await store.resolve(wanted, {
       defaultModel: defaults.model,
       computeType,
-      kinds: ['clip'],
+      kinds: VISION_KINDS,
     });
-    if (resolved.entry.kind === 'clip' || !isKnown(resolved)) return resolved;
+    if (isVisionKind(resolved.entry.kind) || !isKnown(resolved)) return resolved;
     throw notVision(resolved);
   }
 
   async function loadSpec(asked: ResolvedName, options: PrepareOptions): Promise<LoadSpec & { key: string }> {
     const installed = (await store.find(asked.base)) ?? (await store.pull(asked.base, options));
     const { kind, files } = installed.manifest;
-    if (kind !== 'clip') throw notVision(asked);
+    if (!isVisionKind(kind)) throw notVision(asked);
     // What a repository of the hub holds is known now.
     const resolved = asked.entry.kind === kind ? asked : await resolve(asked.name);
     const { name, base, computeType, entry } = resolved;
     const { signal } = options;
     // Not only of the weights: what pictures are made to is part of the graphs.
-    const key = `v${CONVERTER_VERSION}-${hashOfFiles(files).slice(0, 16)}`;
+    const key = `v${CONVERTER_VERSIONS[kind]}-${hashOfFiles(files).slice(0, 16)}`;
     const graphs = await store.conversion({
       model: base,
       variant: computeType,
@@ -127,13 +137,17 @@ export function createVisionService(parts: VisionParts): PreparingVisionService 
         return parts.convert(installed.directory, directory, { kind, computeType, signal });
       },
     });
-    const { threads, limits, resize, textCacheEntries } = defaults;
+    const { threads, limits, resize, textCacheEntries, hailo } = defaults;
+    const shared = { graphs, threads, limits, resize, textCacheEntries } satisfies ClipLoadOptions;
+    const device =
+      kind === 'clip-hailo' ? await deviceOf(filesIn(installed.directory).image, hailo) : undefined;
     return {
       key: `${computeType}-${key}`,
       model: name,
       kind,
       directory: installed.directory,
-      options: { graphs, threads, limits, resize, textCacheEntries } satisfies ClipLoadOptions,
+      ...(device === undefined ? {} : { device }),
+      options: kind === 'clip-hailo' ? ({ ...shared, hailo } satisfies HailoClipLoadOptions) : shared,
       memoryBytes: estimateMemoryBytes(entry, computeType),
     };
   }
@@ -221,10 +235,11 @@ export function createVisionService(parts: VisionParts): PreparingVisionService 
   }
 
   async function models(): Promise<VisionModel[]> {
-    const installed = (await store.list()).filter(({ manifest }) => manifest.kind === 'clip');
+    const installed = (await store.list()).filter(({ manifest }) => isVisionKind(manifest.kind));
     const names = new Set(installed.map(({ manifest }) => manifest.name));
-    for (const { kind, name, isBundled } of CATALOGUE)
-      if (kind === 'clip' && (defaults.autoPull || isBundled)) names.add(name);
+    // Models for a device that this machine may not have are listed when somebody has installed them.
+    for (const { kind, name, isBundled, vendor } of CATALOGUE)
+      if (isVisionKind(kind) && vendor === undefined && (defaults.autoPull || isBundled)) names.add(name);
     return Promise.all([...names].map(async (name) => describe(await resolve(name), installed)));
   }
 

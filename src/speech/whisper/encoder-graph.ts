@@ -15,8 +15,17 @@ import type { WhisperCheckpoint } from './checkpoint.ts';
 import { writeAudio } from './cross-attention.ts';
 
 export function buildEncoder(graph: GraphBuilder, checkpoint: WhisperCheckpoint, compute: ComputeType): void {
+  const mel = graph.input('mel', 'float32', ['batch', checkpoint.sizes.melBins, 'frames']);
+  writeAudio(graph, checkpoint, { hidden: encodeAudio(graph, mel, { checkpoint, compute }), compute });
+}
+
+/** `mel` [B × bins × 2T] to the encoder's own output, [B × T × width]. */
+export function encodeAudio(
+  graph: GraphBuilder,
+  mel: Value,
+  { checkpoint, compute }: { readonly checkpoint: WhisperCheckpoint; readonly compute: ComputeType },
+): Value {
   const { sizes } = checkpoint;
-  const mel = graph.input('mel', 'float32', ['batch', sizes.melBins, 'frames']);
   let stream = embedAudio(graph, checkpoint, mel);
   let normed = layerNorm(graph, stream, checkpoint.norm('encoder', { layer: 0, before: 'self' }));
 
@@ -38,7 +47,7 @@ export function buildEncoder(graph: GraphBuilder, checkpoint: WhisperCheckpoint,
       bias: layers.contract.bias!,
     });
   }
-  writeAudio(graph, checkpoint, { hidden: normed, compute });
+  return normed;
 }
 
 /** Two convolutions (the second halves the frames), then the sinusoidal positions of the first T. */

@@ -41,12 +41,13 @@ interface Allowed {
   readonly to: number;
 }
 
-/** `timestamps` is the number of timestamp tokens that lie inside the window. */
+/** `timestamps` is the number of timestamp tokens that lie inside the window; 0 for texts without times. */
 export function createLogitRules(tokens: WhisperTokens, timestamps: number): LogitRules {
   const { firstTimestamp, endOfText } = tokens;
   const suppressed = new Set(tokens.suppressed);
 
   function allowed(sampled: readonly number[]): Allowed {
+    if (timestamps === 0) return { text: 'all', from: 0, to: 0 };
     const last = sampled.at(-1);
     if (last === undefined)
       return { text: 'none', from: 0, to: Math.min(timestamps, LATEST_FIRST_TIMESTAMP + 1) };

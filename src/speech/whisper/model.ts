@@ -1,6 +1,7 @@
 /** A Whisper model in memory, inside its model process. */
 import { join } from 'node:path';
 import { decodeAudio } from '../../audio/decode.ts';
+import type { WhisperBackend } from '../../backends/contract.ts';
 import type { LoadedModel, LoadSpec } from '../../engine/protocol.ts';
 import { VOICE_ACTIVITY_FILE } from '../../store/catalogue.ts';
 import type { AudioSettings } from '../backend.ts';
@@ -13,8 +14,10 @@ import { type ListenContext, type ListenInput, listen } from './live.ts';
 import { createMelFrontEnd } from './mel.ts';
 import { openOnnxWhisper } from './onnx-backend.ts';
 import { createTokenizer } from './tokenizer.ts';
+import type { WhisperTokens } from './tokens.ts';
 import { transcribe, type WhisperModel } from './transcribe.ts';
 import { createTurns } from './turns.ts';
+import type { Vocabulary } from './vocabulary.ts';
 
 /** `LoadSpec.options` of a Whisper model. */
 export type WhisperLoadOptions = {
@@ -35,8 +38,23 @@ export interface TranscribeInput {
 
 /** Throws `unsupported_model` or `model_failed`. */
 export async function load(spec: LoadSpec): Promise<LoadedModel> {
-  const options = spec.options as unknown as WhisperLoadOptions; // made by app.ts
-  const model = await openModel(spec, options);
+  const { graphs, vad, threads } = spec.options as unknown as WhisperLoadOptions; // made by app.ts
+  const converted = readConverted(graphs);
+  const backend = await openOnnxWhisper(graphs, converted, threads);
+  return serveWhisper(spec.model, { ...converted, backend, vad });
+}
+
+export interface WhisperParts {
+  readonly backend: WhisperBackend;
+  readonly tokens: WhisperTokens;
+  readonly vocabulary: Vocabulary;
+  /** Directory of the Silero VAD model. */
+  readonly vad: string;
+}
+
+/** The calls of a Whisper model, whatever it runs on. Owns the backend. */
+export async function serveWhisper(name: string, parts: WhisperParts): Promise<LoadedModel> {
+  const model = await openModel(name, parts);
   // One utterance at a time, so that a partial text is only asked for when no whole one waits.
   const liveTurns = createTurns();
   return {
@@ -62,20 +80,21 @@ export async function load(spec: LoadSpec): Promise<LoadedModel> {
   };
 }
 
-async function openModel(spec: LoadSpec, options: WhisperLoadOptions): Promise<WhisperModel> {
-  const converted = readConverted(options.graphs);
-  const { sizes, tokens, vocabulary } = converted;
+async function openModel(
+  name: string,
+  { backend, tokens, vocabulary, vad }: WhisperParts,
+): Promise<WhisperModel> {
   const recogniser: Recogniser = {
-    backend: await openOnnxWhisper(options.graphs, converted, options.threads),
+    backend,
     tokens,
     tokenizer: createTokenizer(vocabulary, tokens.endOfText),
-    frontEnd: createMelFrontEnd(sizes.melBins),
+    frontEnd: createMelFrontEnd(backend.melBins),
   };
   return {
-    name: spec.model,
+    name,
     recogniser,
     batcher: createBatcher(recogniser),
-    detector: await openSilero(join(options.vad, VOICE_ACTIVITY_FILE)),
+    detector: await openSilero(join(vad, VOICE_ACTIVITY_FILE)),
   };
 }
 

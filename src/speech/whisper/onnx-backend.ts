@@ -25,6 +25,7 @@ import {
   tensorsIn,
 } from './tensors.ts';
 import { openTokenEmbedding } from './token-embedding.ts';
+import { MAX_WINDOW_SECONDS } from './windows.ts';
 
 /**
  * Windows come in few lengths, so that they can be decoded as one batch without masks; what `speech.vad.max_speech_seconds` allows by
@@ -175,6 +176,10 @@ export async function openOnnxWhisper(
     vocabulary: sizes.vocabulary,
     windowFrames: WINDOW_FRAMES,
     maxTokens: sizes.textPositions,
+    // openai/whisper's `sample_len`: the other half is for the text before.
+    maxText: Math.floor(sizes.textPositions / 2),
+    maxSpeechSeconds: MAX_WINDOW_SECONDS,
+    hasTimestamps: true,
     encodesBeside: threads > 1,
     encode: encoder.encode,
     orderWindows(audio, order) {

@@ -1,4 +1,5 @@
-/** The tokens a decoding begins with: `<|startofprev|> previous text <|startoftranscript|> <|language|> <|task|>`. */
+/** The tokens a decoding begins with: `<|startofprev|> previous text <|startoftranscript|> <|language|> <|task|>`, and `<|notimestamps|>` where texts have none. */
+import type { WhisperBackend } from '../../backends/contract.ts';
 import { AppError } from '../../base/errors.ts';
 import type { SpeechTask } from '../transcript.ts';
 import type { WhisperTokens } from './tokens.ts';
@@ -9,20 +10,25 @@ export interface PromptParts {
   readonly task: SpeechTask;
 }
 
-/** `maxTokens` is the decoder's context; previous text keeps its last half, less one (openai/whisper decoding.py). */
-export function buildPrompt(tokens: WhisperTokens, parts: PromptParts, maxTokens: number): number[] {
+/** Previous text keeps its last half of the decoder's context, less one (openai/whisper decoding.py). */
+export function buildPrompt(
+  tokens: WhisperTokens,
+  parts: PromptParts,
+  { maxTokens, hasTimestamps }: Pick<WhisperBackend, 'maxTokens' | 'hasTimestamps'>,
+): number[] {
   const room = Math.floor(maxTokens / 2) - 1;
   const previous = parts.previous.slice(-room);
+  const end = hasTimestamps ? [] : [tokens.noTimestamps];
   const start =
     previous.length > 0
       ? [tokens.startOfPrevious, ...previous, tokens.startOfTranscript]
       : [tokens.startOfTranscript];
-  if (tokens.languages.size === 0) return start;
+  if (tokens.languages.size === 0) return [...start, ...end];
   const language = tokens.languages.get(parts.language);
   const task = parts.task === 'translate' ? tokens.translate : tokens.transcribe;
   if (language === undefined || task === undefined)
     throw new Error(`No token for ${parts.language} or ${parts.task}.`);
-  return [...start, language, task];
+  return [...start, language, task, ...end];
 }
 
 /** Throws `invalid_request` when the model cannot do what is asked. */

@@ -9,7 +9,7 @@ import type { Batcher, HeardWindow, Listener, Recogniser } from './batcher.ts';
 import { SAMPLE_RATE } from './mel.ts';
 import type { Method } from './search.ts';
 import { cutAtTimestamps } from './segments.ts';
-import { framesFor, MAX_WINDOW_FRAMES, type Window } from './windows.ts';
+import { framesFor, type Window } from './windows.ts';
 
 export interface RecogniseContext {
   readonly batcher: Batcher;
@@ -25,7 +25,14 @@ export interface Recognised extends HeardWindow {
   readonly compressionRatio: number;
   /** No speech after all: nothing is to be said of it. */
   readonly isSilent: boolean;
+  /** The decoder had no room for all that is said: to be heard in shorter windows. */
+  readonly isFull: boolean;
 }
+
+/** As many tokens as openai/whisper gives a text (`sample_len`): 30 s of speech never fill them, and what does is a repetition. */
+const AMPLE_TEXT = 224;
+/** Speech that is shorter than this does not fill any decoder. */
+const SHORTEST_FULL_SECONDS = 2;
 
 /** Draws side by side at a temperature above 0 (openai/whisper: best_of). */
 const DRAWS = 5;
@@ -35,7 +42,7 @@ export async function recognise(window: Window, context: RecogniseContext): Prom
   const tried: Recognised[] = [];
   for (const rung of ladder(window, context)) {
     const next = await attempt({ window, ...rung }, context);
-    if (!needsRetry(next, window, context)) return next;
+    if (next.isFull || !needsRetry(next, window, context)) return next;
     tried.push(next);
   }
   const sound = tried.filter((one) => one.compressionRatio <= compressionRatioThreshold);
@@ -55,10 +62,11 @@ interface Rung {
 function ladder(window: Window, { recogniser, previous, options }: RecogniseContext): Rung[] {
   const [first = 0, ...higher] = options.temperatures;
   const frames = framesFor(window, recogniser.backend.windowFrames);
-  const whole = { frames: MAX_WINDOW_FRAMES, previous: [] };
+  const longest = recogniser.backend.windowFrames.at(-1)!;
+  const whole = { frames: longest, previous: [] };
   return [
     { frames, temperature: first, previous },
-    ...(frames < MAX_WINDOW_FRAMES ? [{ ...whole, temperature: first, previous }] : []),
+    ...(frames < longest ? [{ ...whole, temperature: first, previous }] : []),
     ...(previous.length > 0 ? [{ ...whole, temperature: first }] : []),
     ...higher.map((temperature) => ({ ...whole, temperature })),
   ];
@@ -75,12 +83,18 @@ async function attempt(
     ...rung,
     method: methodAt(temperature, options),
   });
+  const ratio = compressionRatio(recogniser.tokenizer.decode(decoded.tokens).trim());
   return {
     ...decoded,
     temperature,
-    compressionRatio: compressionRatio(recogniser.tokenizer.decode(decoded.tokens).trim()),
+    compressionRatio: ratio,
     isSilent:
       decoded.noSpeechProb > options.noSpeechThreshold && decoded.avgLogprob < options.logprobThreshold,
+    isFull:
+      decoded.isCut &&
+      recogniser.backend.maxText < AMPLE_TEXT &&
+      ratio <= options.compressionRatioThreshold &&
+      window.end - window.start > SHORTEST_FULL_SECONDS * SAMPLE_RATE,
   };
 }
 

@@ -22,6 +22,19 @@ export interface WhisperTokens {
   readonly suppressed: readonly number[];
 }
 
+/** As JSON holds them. */
+export type PackedTokens = Omit<WhisperTokens, 'languages'> & {
+  readonly languages: readonly (readonly [code: string, id: number])[];
+};
+
+export function packTokens(tokens: WhisperTokens): PackedTokens {
+  return { ...tokens, languages: [...tokens.languages] };
+}
+
+export function unpackTokens(packed: PackedTokens): WhisperTokens {
+  return { ...packed, languages: new Map(packed.languages) };
+}
+
 interface TokenizerFile {
   readonly added_tokens: readonly { readonly id: number; readonly content: string }[];
 }

@@ -1,5 +1,6 @@
 /** From sound to a transcript: speech spans, windows, language, text in batches, segments in order. */
 import type { Sound } from '../../audio/sound.ts';
+import type { WhisperBackend } from '../../backends/contract.ts';
 import { type SpeechDetector, VAD_FRAME_SAMPLES } from '../silero.ts';
 import type { Stopwatch } from '../stopwatch.ts';
 import type { Segment, TranscribeEvent, TranscribeOptions, Transcript } from '../transcript.ts';
@@ -9,7 +10,7 @@ import { SAMPLE_RATE } from './mel.ts';
 import { checkLanguageAndTask } from './prompt.ts';
 import { type Recognised, recognise } from './recognise.ts';
 import { windowSegments } from './window-segments.ts';
-import { gatherOpening, MAX_WINDOW_SAMPLES, packSpans, type Window } from './windows.ts';
+import { gatherOpening, halves, packSpans, type Window } from './windows.ts';
 
 export interface WhisperModel {
   readonly name: string;
@@ -36,8 +37,9 @@ const UNRELIABLE_TEMPERATURE = 0.5;
 export async function transcribe(
   sound: Sound,
   model: WhisperModel,
-  context: TranscribeContext,
+  asked: TranscribeContext,
 ): Promise<Transcript> {
+  const context = { ...asked, options: fittedTo(model.recogniser.backend, asked.options) };
   const { options, stopwatch, emit } = context;
   const durationSeconds = sound.length / SAMPLE_RATE;
   checkLanguageAndTask(model.recogniser.tokens, {
@@ -65,6 +67,15 @@ export async function transcribe(
     segments: run.segments,
     speechRatio: sound.length === 0 ? 0 : run.speechSamples / sound.length,
     timings: stopwatch.read(),
+  };
+}
+
+/** No longer speech in a window than the decoder has room for. */
+function fittedTo({ maxSpeechSeconds }: WhisperBackend, options: TranscribeOptions): TranscribeOptions {
+  const { vad } = options;
+  return {
+    ...options,
+    vad: { ...vad, maxSpeechSeconds: Math.min(vad.maxSpeechSeconds, maxSpeechSeconds) },
   };
 }
 
@@ -135,14 +146,17 @@ class Run {
     while (this.#pending.length > 0) await this.#keepNext();
   }
 
-  /** Without VAD: windows of 30 s from the beginning to the end; each begins where the text before says that it ended. */
+  /** Without VAD: the longest windows from the beginning to the end; each begins where the text before says that it ended. */
   async consecutive(): Promise<void> {
     const { length } = this.listener.sound;
+    const longest = Math.floor(this.#model.recogniser.backend.maxSpeechSeconds * SAMPLE_RATE);
     this.speechSamples = length;
     let start = 0;
     while (start < length) {
-      const window = { start, end: Math.min(length, start + MAX_WINDOW_SAMPLES) };
-      const heard = this.#add(window, await this.#begin(window).heard);
+      const window = { start, end: Math.min(length, start + longest) };
+      const result = await this.#begin(window).heard;
+      if (result.isFull) await this.#keepHalves(window);
+      const heard = result.isFull ? window.end : this.#add(window, result);
       start = window.end === length || heard <= start ? window.end : heard;
     }
   }
@@ -181,11 +195,17 @@ class Run {
 
   /** Adds a window's segments; speech that its text does not reach is heard in a window of its own. */
   async #keep(window: Window, result: Recognised): Promise<void> {
+    if (result.isFull) return this.#keepHalves(window);
     const heard = this.#add(window, result);
     if (heard <= window.start || window.end - heard < UNHEARD_SECONDS * SAMPLE_RATE || result.isSilent)
       return;
     const rest = { start: heard, end: window.end };
     await this.#keep(rest, await this.#begin(rest).heard);
+  }
+
+  async #keepHalves(window: Window): Promise<void> {
+    for (const half of halves(window, this.listener.sound))
+      await this.#keep(half, await this.#begin(half).heard);
   }
 
   /** Adds a window's segments and gives the sample up to which its text goes. */

@@ -4,6 +4,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { GraphBuilder } from '../../graphs/graph-builder.ts';
 import type { ComputeType } from '../../graphs/layers.ts';
+import type { ClipCheckpoint, TextTower } from './checkpoint.ts';
 import type { ConvertedClip } from './description.ts';
 import { describeExported, isExported } from './exported.ts';
 import { buildImageEncoder } from './image-graph.ts';
@@ -26,6 +27,29 @@ export async function convertClip(source: string, target: string, compute: Compu
   const described = isExported(source)
     ? describeExported(source, compute)
     : await convertCheckpoint(source, target, compute);
+  await writeDescription(target, described);
+}
+
+export async function writeTextEncoder(text: TextTower, target: string, compute: ComputeType): Promise<void> {
+  const graph = new GraphBuilder('clip-text');
+  buildTextEncoder(graph, { tower: text, compute });
+  await graph.write(join(target, TEXT_FILE));
+}
+
+export function describeCheckpoint(
+  { text, logitScale, logitBias }: Pick<ClipCheckpoint, 'text' | 'logitScale' | 'logitBias'>,
+  facts: Pick<ConvertedClip, 'dimension' | 'preprocessing'>,
+): ConvertedClip {
+  return {
+    ...facts,
+    logitScale,
+    ...(logitBias === undefined ? {} : { logitBias }),
+    contextLength: text.contextLength,
+    isPadded: !text.isCausal,
+  };
+}
+
+export async function writeDescription(target: string, described: ConvertedClip): Promise<void> {
   await writeFile(join(target, DESCRIPTION_FILE), JSON.stringify(described));
 }
 
@@ -43,18 +67,8 @@ async function convertCheckpoint(
     const dimension = buildImageEncoder(imageGraph, { tower: image, compute, preprocessing });
     await imageGraph.write(join(target, IMAGE_FILE));
 
-    const textGraph = new GraphBuilder('clip-text');
-    buildTextEncoder(textGraph, { tower: text, compute });
-    await textGraph.write(join(target, TEXT_FILE));
-
-    return {
-      dimension,
-      logitScale,
-      ...(logitBias === undefined ? {} : { logitBias }),
-      contextLength: text.contextLength,
-      isPadded: !text.isCausal,
-      preprocessing,
-    };
+    await writeTextEncoder(text, target, compute);
+    return describeCheckpoint({ text, logitScale, logitBias }, { dimension, preprocessing });
   } finally {
     checkpoint.close();
   }

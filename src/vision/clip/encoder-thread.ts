@@ -6,12 +6,18 @@ import type { OwnStart } from './own-encoders.ts';
 import type { EncodedText } from './tokenizer.ts';
 
 export type EncodersStart =
-  | ({ readonly kind: 'own' } & OwnStart)
+  | ({ readonly kind: 'own' | 'text' } & OwnStart)
   | ({ readonly kind: 'exported' } & ExportedStart);
 
 export type EncoderWork =
   | { readonly pictures: readonly Uint8Array<ArrayBuffer>[] }
   | { readonly texts: readonly EncodedText[] };
+
+/** The text encoder of `graphs` alone. */
+export async function startText(start: OwnStart): Promise<Omit<ClipEncoders, 'encodeImages'>> {
+  const { encodeTexts, close } = await startEncoders({ kind: 'text', ...start });
+  return { encodeTexts, close };
+}
 
 /** Pictures are moved to the thread. Throws what opening the graphs throws. */
 export async function startEncoders(start: EncodersStart): Promise<ClipEncoders> {

@@ -12,7 +12,7 @@ import { type EncodersStart, startEncoders } from './encoder-thread.ts';
 import type { ClipEncoders } from './encoders.ts';
 import { averagePrompts, promptsOf } from './prompts.ts';
 import { createTextEmbedder, rowsOf, type TextEmbedder, withParam } from './text-embedder.ts';
-import { openTextTokenizer } from './tokenizer.ts';
+import { openTextTokenizer, type TextTokenizer } from './tokenizer.ts';
 
 /** `LoadSpec.options` of a CLIP model. */
 export type ClipLoadOptions = {
@@ -76,9 +76,23 @@ interface ClipModel {
 export async function load(spec: LoadSpec): Promise<LoadedModel> {
   const options = spec.options as unknown as ClipLoadOptions; // made by app.ts
   const described = readConvertedClip(options.graphs);
-  const { dimension, preprocessing } = described;
   const tokenizer = openTextTokenizer(spec.directory, described);
   const encoders = await startEncoders(encodersStart(spec.directory, options, described));
+  return serveClip({ described, tokenizer, encoders }, options);
+}
+
+export interface ClipParts {
+  readonly described: ConvertedClip;
+  readonly tokenizer: TextTokenizer;
+  readonly encoders: ClipEncoders;
+}
+
+/** The calls of a CLIP model, wherever its encoders run. Owns them. */
+export async function serveClip(
+  { described, tokenizer, encoders }: ClipParts,
+  options: Omit<ClipLoadOptions, 'graphs'>,
+): Promise<LoadedModel> {
+  const { dimension, preprocessing } = described;
   const { limits, resize } = options;
   const frontEnd = openImageFrontEnd({ preprocessing, limits, resize, workers: options.threads });
   const batcher = createBatcher<Uint8Array<ArrayBuffer>, Float32Array>({

@@ -54,7 +54,10 @@ export function openOpenClip(directory: string, json: unknown): ClipCheckpoint {
   const activation: Activation = isQuick ? 'quick_gelu' : 'gelu';
   const context = { weights, activation, origin: directory };
   return {
-    image: imageTower(context, vision.head_width ?? HEAD_WIDTH),
+    // Looked at when it is asked for: one that is no transformer may still have a text encoder that is wanted.
+    get image() {
+      return imageTower(context, vision.head_width ?? HEAD_WIDTH);
+    },
     text: textTower(context, text.heads ?? TEXT_HEADS),
     logitScale: Math.exp(weights.read('logit_scale')[0]!),
     logitBias: weights.has('logit_bias') ? weights.read('logit_bias')[0] : undefined,

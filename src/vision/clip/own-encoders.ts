@@ -25,6 +25,15 @@ export async function openOwnEncoders({ graphs, threads }: OwnStart): Promise<Cl
   };
 }
 
+/** The text encoder alone, where pictures are encoded elsewhere. Throws as `openOwnEncoders` does. */
+export async function openOwnText({
+  graphs,
+  threads,
+}: OwnStart): Promise<Omit<ClipEncoders, 'encodeImages'>> {
+  const text = await openOnnxSession(join(graphs, TEXT_FILE), { threads, spins: true });
+  return { encodeTexts: (texts) => encodeTexts(text, texts), close: () => text.close() };
+}
+
 async function encodeImages(session: OnnxSession, pictures: readonly Uint8Array[]): Promise<Float32Array> {
   const [first] = pictures;
   const side = Math.sqrt(first!.length / 3);

@@ -37,9 +37,9 @@ test('a window is followed by two seconds of silence, unless it is the longest t
 });
 
 test('only the speech and a little silence are encoded, in steps of half a second; the longest window is whole', () => {
-  assert.equal(encodedFrames(seconds(0, 9), 1500), 1100);
-  assert.equal(encodedFrames(seconds(5, 14.1), 1500), 1150);
-  assert.equal(encodedFrames(seconds(0, 12.9), 1500), 1500);
-  assert.equal(encodedFrames(seconds(0, 3), 1500), 1000);
-  assert.equal(encodedFrames(seconds(0, 3), 3000), 3000);
+  assert.equal(encodedFrames(seconds(0, 9), 1500, [1100, 1150, 1500, 3000]), 1100);
+  assert.equal(encodedFrames(seconds(5, 14.1), 1500, [1100, 1150, 1500, 3000]), 1150);
+  assert.equal(encodedFrames(seconds(0, 12.9), 1500, [1100, 1150, 1500, 3000]), 1500);
+  assert.equal(encodedFrames(seconds(0, 3), 1500, [1100, 1150, 1500, 3000]), 1000);
+  assert.equal(encodedFrames(seconds(0, 3), 3000, [1100, 1150, 1500, 3000]), 3000);
 });
