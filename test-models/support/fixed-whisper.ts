@@ -37,7 +37,11 @@ const FLOAT = { compute: 'float32' } as const;
 const SLICES = 4;
 
 /** Writes the files of the model into `directory`, made of the checkpoint in `source`. */
-export async function fixedWhisper(source: string, directory: string, shape: FixedShape): Promise<FixedWhisper> {
+export async function fixedWhisper(
+  source: string,
+  directory: string,
+  shape: FixedShape,
+): Promise<FixedWhisper> {
   const checkpoint = openWhisperCheckpoint(source);
   await mkdir(directory, { recursive: true });
   const { width, melBins, vocabulary } = checkpoint.sizes;

@@ -40,6 +40,11 @@ export function hefChipName(chip: number): string {
   return HEF_CHIPS.get(chip) ?? `chip ${chip}`;
 }
 
+/** Whether a HEF is for a chip of the first generation. */
+export function isHailo8(hefChip: number): boolean {
+  return hefChip <= 3;
+}
+
 export function deviceChipName(chip: number): string {
   return DEVICE_CHIPS.get(chip)?.name ?? `chip ${chip}`;
 }
