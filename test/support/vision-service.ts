@@ -26,8 +26,14 @@ export async function visionService(
   context: TestContext,
   {
     layout = 'huggingface',
+    directory,
     env = {},
-  }: { readonly layout?: Layout; readonly env?: Record<string, string> } = {},
+  }: {
+    readonly layout?: Layout;
+    /** A model in place of the golden one. */
+    readonly directory?: string;
+    readonly env?: Readonly<Record<string, string>>;
+  } = {},
 ): Promise<VisionUnderTest> {
   const home = await temporaryFolder(context);
   const environment = {
@@ -41,7 +47,7 @@ export async function visionService(
   };
   const { config } = loadConfig({ env: environment, flags: {}, configFile: devNull });
   const store = openStore({ ...config, proxy: proxySettings(environment) });
-  await store.import(VISION_MODEL, await clipCheckpoint(context, layout));
+  await store.import(VISION_MODEL, directory ?? (await clipCheckpoint(context, layout)));
   await store.close();
   const logger = pino({ level: 'silent' });
   const service = await startService(createApp({ config, env: environment, logger }), logger);

@@ -1,78 +1,26 @@
 /** The CLIP that comes with Percept, on held-out drawings, through the HTTP routes and the commands. */
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
 import test from 'node:test';
 import { fileURLToPath } from 'node:url';
-import sharp from 'sharp';
 import type { RankedLabel } from '../../src/vision/ranking.ts';
+import { SHEETS, tellApart } from '../support/drawings.ts';
 import { percept } from '../support/percept.ts';
-import { type VisionUnderTest, visionService } from '../support/vision-service.ts';
+import { visionService } from '../support/vision-service.ts';
 
-const SHEETS = new URL('../../../test/fixtures/clip-shapes/', import.meta.url);
 const EXAMPLES = fileURLToPath(new URL('../../../models/clip-shapes/examples/', import.meta.url));
 /** Asked of every held-out drawing, over all prompts (the issue of this model asks for 95 %). */
 const LEAST_ACCURACY = 0.95;
-const AT_ONCE = 60;
 
 interface Line {
   readonly error?: { readonly code: string };
   readonly classifications?: readonly RankedLabel[];
 }
 
-interface Labels {
-  /** Pixels of a drawing's side. */
-  readonly cell: number;
-  readonly columns: number;
-  readonly prompts: readonly string[];
-  readonly placedPrompts: readonly string[];
-  readonly sheets: readonly {
-    readonly file: string;
-    readonly prompts: 'prompts' | 'placedPrompts';
-    /** The place of the right prompt, for each drawing, row by row. */
-    readonly answers: readonly number[];
-  }[];
-}
-
-async function readSheet(file: string, { cell, columns }: Labels, count: number): Promise<string[]> {
-  const sheet = sharp(await readFile(new URL(file, SHEETS)));
-  return Promise.all(
-    Array.from({ length: count }, async (_, index) => {
-      const [left, top] = [(index % columns) * cell, Math.floor(index / columns) * cell];
-      const drawing = await sheet.clone().extract({ left, top, width: cell, height: cell }).png().toBuffer();
-      return drawing.toString('base64');
-    }),
-  );
-}
-
-async function bestOf(
-  { post }: VisionUnderTest,
-  images: readonly string[],
-  prompts: readonly string[],
-): Promise<string[]> {
-  const best: string[] = [];
-  for (let start = 0; start < images.length; start += AT_ONCE) {
-    const some = images.slice(start, start + AT_ONCE);
-    const { json } = await post('/v1/classify', { images: some, prompts, top_k: 1, model: 'clip-shapes' });
-    assert.equal(json.error, undefined, json.error?.message);
-    const results = json['results'] as { classifications: RankedLabel[] }[];
-    best.push(...results.map(({ classifications }) => classifications[0]!.text));
-  }
-  return best;
-}
-
 for (const compute of ['int8', 'float32']) {
   test(`held-out drawings are told apart at ${compute}, in 95 of 100 cases at least`, async (t) => {
     const service = await visionService(t, { env: { PERCEPT_MODELS_COMPUTE_TYPE: compute } });
-    const labels = JSON.parse(await readFile(new URL('labels.json', SHEETS), 'utf8')) as Labels;
     for (const kind of ['prompts', 'placedPrompts'] as const) {
-      let right = 0;
-      let all = 0;
-      for (const { file, answers } of labels.sheets.filter(({ prompts }) => prompts === kind)) {
-        const images = await readSheet(file, labels, answers.length);
-        const best = await bestOf(service, images, labels[kind]);
-        right += best.filter((text, index) => text === labels[kind][answers[index]!]).length;
-        all += answers.length;
-      }
+      const { right, all } = await tellApart(service, kind, 'clip-shapes');
       t.diagnostic(`${kind}: ${right} of ${all}, ${((100 * right) / all).toFixed(1)} %`);
       assert.ok(right / all >= LEAST_ACCURACY, `${kind}: ${right} of ${all}`);
     }

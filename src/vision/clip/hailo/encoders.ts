@@ -22,8 +22,8 @@ export interface HailoEncodersStart {
   readonly positionAdd: boolean | 'auto';
 }
 
-/** What the device's texts are compared with the CPU's by. */
-const SAMPLES = ['a photo of a cat', 'two red circles', 'the quick brown fox jumps over the lazy dog'];
+/** What the device's texts are compared with the CPU's by; short, as the contexts of small models are. */
+const SAMPLES = ['a cat', 'two red circles', 'a dog on the left'];
 
 /** Throws `unsupported_model` for networks that do not fit the checkpoint, and what the device throws. */
 export async function openHailoEncoders(start: HailoEncodersStart): Promise<ClipEncoders> {
