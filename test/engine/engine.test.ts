@@ -218,6 +218,27 @@ test('requests for a busy model do not keep another from its turn for ever', asy
   assert.deepEqual(loads(), ['a', 'b', 'a']);
 });
 
+test('models that need one device take turns on it, while others stay', async (context) => {
+  const { engine, spec, loads } = await openEngine(context);
+  const [first, second] = ['a', 'b'].map((name) => spec(name, {}, { device: 'npu' }));
+  const other = spec('c');
+  await engine.use(other, {}, (model) => model.call('echo', 0));
+  const lease = await engine.lease(first!);
+  const waiting = engine.use(second!, {}, (model) => model.call('echo', 2));
+  assert.equal(await lease.call('echo', 1), 1);
+  assert.deepEqual(
+    (await engine.state()).models.map(({ model }) => model),
+    ['c', 'a'],
+  );
+  lease.release();
+  assert.equal(await waiting, 2);
+  assert.deepEqual(
+    (await engine.state()).models.map(({ model }) => model),
+    ['c', 'b'],
+  );
+  assert.deepEqual(loads(), ['c', 'a', 'b']);
+});
+
 test('waiting for room ends with its limit, or with the request', async (context) => {
   const { engine, spec } = await openEngine(context, { limits: { maxLoaded: 1, waitTimeoutMs: 100 } });
   const first = await engine.lease(spec('a'));

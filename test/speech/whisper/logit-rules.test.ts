@@ -15,6 +15,16 @@ test('a text begins with a timestamp, whatever the words weigh', () => {
   assert.ok(best(favour(3), [], 5).every((token) => token >= T0));
 });
 
+test('where texts have no times any word may come first, and no time ever', () => {
+  const without = createLogitRules(TOKENS, 0);
+  for (const sampled of [[], [3], [3, 4]]) {
+    const found = without.best({ output: outputOf([favour(T0 + 1, 5, END)], 4), index: 0 }, sampled, 4);
+    assert.deepEqual(found[0]!.token, 5);
+    assert.ok(found.every(({ token }) => token < T0));
+    assert.ok(Math.abs(found.reduce((sum, { logprob }) => sum + Math.exp(logprob), 0) - 1) < 1e-3);
+  }
+});
+
 test('after an opening timestamp comes a word', () => {
   assert.deepEqual(best(favour(T0 + 2, 4), [T0], 1), [4]);
 });

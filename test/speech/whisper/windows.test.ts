@@ -1,6 +1,13 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { encodedFrames, framesFor, gatherOpening, packSpans } from '../../../src/speech/whisper/windows.ts';
+import { soundOf } from '../../../src/audio/sound.ts';
+import {
+  encodedFrames,
+  framesFor,
+  gatherOpening,
+  halves,
+  packSpans,
+} from '../../../src/speech/whisper/windows.ts';
 
 const seconds = (start: number, end: number) => ({ start: start * 16_000, end: end * 16_000 });
 
@@ -42,4 +49,22 @@ test('only the speech and a little silence are encoded, in steps of half a secon
   assert.equal(encodedFrames(seconds(0, 12.9), 1500, [1100, 1150, 1500, 3000]), 1500);
   assert.equal(encodedFrames(seconds(0, 3), 1500, [1100, 1150, 1500, 3000]), 1000);
   assert.equal(encodedFrames(seconds(0, 3), 3000, [1100, 1150, 1500, 3000]), 3000);
+});
+
+test('a window that holds too much is cut at its quietest place, and never near its ends', () => {
+  const samples = new Float32Array(10 * 16_000).fill(0.5);
+  samples.fill(0, 5.5 * 16_000, 5.7 * 16_000);
+  // Longer, but too near to the end.
+  samples.fill(0, 8.5 * 16_000, 9.5 * 16_000);
+  const [first, second] = halves(seconds(1, 10), soundOf(samples));
+  assert.equal(first.start, 16_000);
+  assert.equal(second.end, 160_000);
+  assert.equal(first.end, second.start);
+  assert.ok(first.end > 5.5 * 16_000 && first.end < 5.7 * 16_000, `${first.end / 16_000} s`);
+});
+
+test('a window without a quiet place is cut near its middle', () => {
+  const [first, second] = halves(seconds(0, 10), soundOf(new Float32Array(10 * 16_000).fill(0.5)));
+  assert.equal(first.end, second.start);
+  assert.ok(first.end >= 3 * 16_000 && first.end <= 7 * 16_000);
 });
