@@ -13,6 +13,8 @@
  *   STUB_HAILORT_LOCK      a file that is locked while a vdevice is open, so that other processes with the same stub find it taken
  *   STUB_HAILORT_SERVICE   if 1, there is a hailort_service
  *   STUB_HAILORT_FAIL      FUNCTION=STATUS or FUNCTION=STATUS@N: the function answers that, at every call or at its Nth one only
+ *   STUB_HAILORT_CRASH     FUNCTION: the function ends the process
+ *   STUB_HAILORT_HANG      FUNCTION: the function never returns
  *   STUB_HAILORT_DELAY_MS  how long a frame takes from its last input to its outputs
  *   STUB_HAILORT_LOG       a file that gets a line for every call
  *   STUB_HAILORT_PLAYER    a Unix socket that is asked for the outputs (test/support/hailo-player.ts). Without it element i of output k is
@@ -29,6 +31,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -109,8 +112,15 @@ static void note(const char *format, ...) {
     close(file);
 }
 
+static bool is_named(const char *variable, const char *function) {
+    const char *name = getenv(variable);
+    return name != NULL && strcmp(name, function) == 0;
+}
+
 /* The status that the test wants of this call, or 0. */
 static int injected(const char *function) {
+    if (is_named("STUB_HAILORT_CRASH", function)) raise(SIGSEGV);
+    while (is_named("STUB_HAILORT_HANG", function)) pause();
     pthread_mutex_lock(&all);
     int slot = 0;
     while (slot < MAX_FAILURES - 1 && counters[slot].function[0] != 0 && strcmp(counters[slot].function, function) != 0) slot += 1;
