@@ -172,13 +172,11 @@ int hailo_create_hef_file(hef_t **hef, const char *path) {
     if (file == NULL) return OPEN_FILE_FAILURE;
     uint8_t header[28];
     bool is_hef = fread(header, 1, 28, file) == 28 && big_endian(header) == 0x01484546 && big_endian(header + 4) == 1;
-    static char text[65536];
+    char text[16384];
     size_t length = 0;
     if (is_hef) {
-        pthread_mutex_lock(&all);
         fseek(file, 28 + (long)big_endian(header + 8), SEEK_SET);
         length = fread(text, 1, sizeof text - 1, file);
-        pthread_mutex_unlock(&all);
     }
     fclose(file);
     if (!is_hef) return HEF_NOT_SUPPORTED;
