@@ -11,6 +11,7 @@ import type { Config } from '../config/schema.ts';
 import { GraphBuilder } from '../graphs/graph-builder.ts';
 import { linear } from '../graphs/layers.ts';
 import type { CliContext } from './context.ts';
+import { checkHailo } from './hailo-check.ts';
 import { formatBytes } from './units.ts';
 
 interface Finding {
@@ -25,6 +26,7 @@ type Check = (config: Config, context: CliContext) => Promise<Omit<Finding, 'nam
 const CHECKS: Readonly<Record<string, Check>> = {
   'Node.js': checkNode,
   'ONNX Runtime': checkOnnx,
+  Hailo: checkHailo,
   ffmpeg: checkFfmpeg,
   'data directory': checkHome,
   'disk space': checkDisk,

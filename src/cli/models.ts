@@ -1,19 +1,21 @@
-/** `percept models` */
+/** `percept models`, and `percept models inspect` below it */
 import type { Command } from 'commander';
 import { CATALOGUE } from '../store/catalogue.ts';
 import type { CatalogueEntry } from '../store/catalogue-entry.ts';
 import type { InstalledModel } from '../store/store.ts';
 import type { CliContext } from './context.ts';
+import { register as registerInspect } from './inspect.ts';
 import { formatTable } from './table.ts';
 import { formatBytes } from './units.ts';
 
 export function register(program: Command, context: CliContext): void {
-  program
+  const models = program
     .command('models')
     .description('list installed models')
     .option('--all', 'also those that could be pulled')
     .option('--json', 'print JSON')
     .action((options: { all?: true; json?: true }) => list(options, context));
+  registerInspect(models, context);
 }
 
 /** An installed model in one line: where it came from, under which licence, and where it lies. */

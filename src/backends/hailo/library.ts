@@ -115,6 +115,11 @@ export function findLibrary(places: readonly string[] = PLACES): string {
   return LOADER_NAME;
 }
 
+/** Whether a path that was found is a file, and not the name that is left to the system's loader. */
+export function isFound(path: string): boolean {
+  return path !== LOADER_NAME;
+}
+
 function versionsIn(place: string): string[] {
   if (!existsSync(place)) return [];
   const names = readdirSync(place).filter((name) => /^libhailort\.so\.\d+(\.\d+)*$/.test(name));
