@@ -30,6 +30,8 @@ const COMMANDS = [
   () => import('./cli/import.ts'),
   () => import('./cli/config.ts'),
   () => import('./cli/doctor.ts'),
+  () => import('./cli/install.ts'),
+  () => import('./cli/uninstall.ts'),
   () => import('./cli/bench.ts'),
   () => import('./cli/demo.ts'),
 ];
