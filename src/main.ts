@@ -31,6 +31,7 @@ const COMMANDS = [
   () => import('./cli/config.ts'),
   () => import('./cli/doctor.ts'),
   () => import('./cli/install.ts'),
+  () => import('./cli/verify.ts'),
   () => import('./cli/uninstall.ts'),
   () => import('./cli/bench.ts'),
   () => import('./cli/demo.ts'),

@@ -25,12 +25,22 @@ export function isSystemdRunning(): boolean {
   return existsSync('/run/systemd/system');
 }
 
-export function ask(program: string, words: readonly string[]): Promise<Finished> {
+/** As another user where one is given. */
+export function ask(
+  program: string,
+  words: readonly string[],
+  user: { readonly uid?: number; readonly gid?: number } = {},
+): Promise<Finished> {
   return new Promise((resolve) => {
-    execFile(program, [...words], { env: ENVIRONMENT, timeout: TIMEOUT_MS }, (error, stdout, stderr) => {
-      const code = error === null ? 0 : typeof error.code === 'number' ? error.code : undefined;
-      resolve({ code, output: `${stdout}${stderr}`.trim() });
-    });
+    execFile(
+      program,
+      [...words],
+      { env: ENVIRONMENT, timeout: TIMEOUT_MS, ...user },
+      (error, stdout, stderr) => {
+        const code = error === null ? 0 : typeof error.code === 'number' ? error.code : undefined;
+        resolve({ code, output: `${stdout}${stderr}`.trim() });
+      },
+    );
   });
 }
 
