@@ -62,6 +62,14 @@ export class Disk {
     await syncFolder(dirname(path));
   }
 
+  /** Takes from a file all rights of those who are neither its user nor of its group. */
+  async closeFile(path: string): Promise<void> {
+    this.#before(`rights of ${path}`);
+    await withHandle(await open(path, constants.O_RDONLY | constants.O_NOFOLLOW), async (file) => {
+      await file.chmod((await file.stat()).mode & 0o770);
+    });
+  }
+
   /** Makes it if it is missing, and gives it these rights. Throws `not_runnable` where something else lies there. */
   async makeDirectory(path: string, { mode, owner }: Rights): Promise<void> {
     await this.#parents(path);

@@ -177,7 +177,18 @@ function configurationItems(plan: Plan, place: Place, { root, shared }: Owners):
 function yamlItem({ layout, settings }: Plan, place: Place, owner: OwnerOf): Item {
   const file = fileItem({ path: layout.yaml, text: settings.yaml, mode: 0o640, owner, isRead: false }, place);
   if (!settings.isEdited) return file;
-  return { ...file, look: async () => ({ skipped: 'edited: kept as it is' }) };
+  const path = place.onDisk(layout.yaml);
+  return {
+    ...file,
+    async look() {
+      const isOpen = (((await lstatIfThere(path))?.mode ?? 0) & 0o007) !== 0;
+      return settings.hasSecrets && isOpen ? 'differs' : { skipped: 'edited: kept as it is' };
+    },
+    async apply() {
+      await place.disk.closeFile(path);
+      return 'it holds keys: closed to other users; its text is kept';
+    },
+  };
 }
 
 function unitItems(

@@ -68,6 +68,9 @@ export interface Verified {
 /** Gives one finding or more; none where there is nothing to check. */
 export type Rule = (verified: Verified) => Promise<readonly Finding[]>;
 
+/** Whoever does not answer, is somebody else or refuses the key is asked nothing more. */
+const LAST_WORDS: ReadonlySet<Finding['id']> = new Set(['no-answer', 'other-program', 'key-refused']);
+
 /** In the order in which one thing needs the other. */
 export async function verify(options: VerifyOptions): Promise<readonly Check[]> {
   const verified = await open(options);
@@ -89,8 +92,7 @@ export async function verify(options: VerifyOptions): Promise<readonly Check[]> 
   for (const [name, rule] of Object.entries({ ...FILE_CHECKS, ...(asks ? SERVICE_CHECKS : {}) })) {
     const found = await rule(verified).catch((thrown: unknown) => [notSeen(thrown, options.service.name)]);
     tell(name, found);
-    // Whoever does not answer, or is somebody else, is asked nothing more.
-    if (name === 'port' && found.some(({ state }) => state === 'fail')) break;
+    if (found.some(({ id }) => LAST_WORDS.has(id))) break;
   }
   return checks;
 }
