@@ -22,6 +22,8 @@ export interface InstallOptions {
   readonly root?: string | undefined;
   /** The installation that is copied: the folder of its package.json. */
   readonly source: string;
+  /** Node.js that the service is to run on; that of this process unless given. */
+  readonly node?: string;
   /** Throws `invalid_config` for what the service would refuse to start with. */
   requireStartable(config: Config): void;
   readonly models: ModelKeeper;
@@ -115,13 +117,13 @@ export async function finish({ layout, plan }: Installed, beforeChange?: BeforeC
 }
 
 async function makePlan(
-  { service, source, requireStartable, models }: InstallOptions,
+  { service, source, node: running, requireStartable, models }: InstallOptions,
   layout: Layout,
 ): Promise<{ plan: Plan; model: ModelFacts }> {
   const known = await readRecord(layout);
   const settings = await readSettings(service, { layout, templates: known?.templates ?? [] });
   requireStartable(settings.config);
-  const node = await chooseNode(layout);
+  const node = await chooseNode(layout, running);
   const templates = [...(known?.templates ?? []), ...(settings.isEdited ? [] : [hashOf(settings.yaml)])];
   const record = {
     templates: [...new Set(templates)],
