@@ -4,7 +4,18 @@
  * writes over them. No change follows a link, as data directories belong to users that must not lead root astray.
  */
 import { constants } from 'node:fs';
-import { copyFile, type FileHandle, lstat, mkdir, open, rename, rm, rmdir, symlink } from 'node:fs/promises';
+import {
+  copyFile,
+  type FileHandle,
+  lstat,
+  mkdir,
+  open,
+  readdir,
+  rename,
+  rm,
+  rmdir,
+  symlink,
+} from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { AppError } from '../base/errors.ts';
 
@@ -103,7 +114,8 @@ export class Disk {
     const beside = unfinished(path);
     await rm(beside, { recursive: true, force: true });
     this.#before(`fill ${path}`);
-    await mkdir(beside, { mode: 0o755 });
+    await mkdir(beside);
+    await setRights(beside, { mode: 0o755, owner: undefined });
     await build(beside);
     await flush(beside);
     this.#before(`rename ${path}`);
@@ -154,6 +166,17 @@ export async function lstatIfThere(path: string) {
     if (error.code === 'ENOENT' || error.code === 'ENOTDIR') return undefined;
     throw error;
   });
+}
+
+/** Everything below a directory, with it, without following links; no more than `limit` paths. */
+export async function pathsBelow(directory: string, limit: number): Promise<readonly string[]> {
+  const found = [directory];
+  for (const path of found) {
+    if (found.length >= limit) break;
+    if (!(await lstatIfThere(path))?.isDirectory()) continue;
+    for (const name of await readdir(path)) found.push(join(path, name));
+  }
+  return found;
 }
 
 /** Hidden, and read by none of the programs whose folders we write to. */

@@ -65,11 +65,12 @@ function isOfUse({ to }: ProgramFile): boolean {
   return platform === undefined || (platform === process.platform && arch === process.arch);
 }
 
-/** Into an empty directory. Whatever the rights and links of the source, all of it can be read by the service's user. */
+/** Into an empty directory. Whatever the rights and links of the source, and the umask, all of it can be read by the service's user. */
 export async function copyProgram({ files }: Program, directory: string): Promise<void> {
-  const folders = new Set(files.map(({ to }) => dirname(to)));
-  for (const folder of [...folders].sort())
-    await mkdir(join(directory, folder), { recursive: true, mode: 0o755 });
+  for (const folder of foldersOf(files)) {
+    await mkdir(join(directory, folder));
+    await chmod(join(directory, folder), 0o755);
+  }
   const waiting = files.values();
   const copyNext = async () => {
     for (const { from, to, mode } of waiting) {
@@ -79,6 +80,15 @@ export async function copyProgram({ files }: Program, directory: string): Promis
     }
   };
   await Promise.all(Array.from({ length: ABREAST }, copyNext));
+}
+
+/** Outer ones first. */
+function foldersOf(files: readonly ProgramFile[]): string[] {
+  const found = new Set<string>();
+  for (const { to } of files) {
+    for (let folder = dirname(to); folder !== '.'; folder = dirname(folder)) found.add(folder);
+  }
+  return [...found].sort();
 }
 
 /** Our own files by what they hold, those of packages by name and size: a published version never changes. */

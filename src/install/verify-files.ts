@@ -1,9 +1,8 @@
 /** What lies on the disk of a service, against what an installation would have written. */
-import { access, constants, readdir, readlink } from 'node:fs/promises';
-import { join } from 'node:path';
+import { access, constants, readlink } from 'node:fs/promises';
 import { findGroup, findUser } from './accounts.ts';
 import { ask, isSystemdRunning } from './commands.ts';
-import { lstatIfThere } from './disk.ts';
+import { lstatIfThere, pathsBelow } from './disk.ts';
 import { type Finding, fail, fine, warn } from './findings.ts';
 import { readText } from './settings.ts';
 import { limitsText, unitText } from './unit.ts';
@@ -100,8 +99,7 @@ async function checkData({ layout, service: { name } }: Verified): Promise<Findi
 
 /** The first path that is another user's. Links are left out: the one to the models is root's. */
 async function firstOfOthers(folder: string, uid: number): Promise<string | undefined> {
-  const names = await readdir(folder, { recursive: true });
-  for (const path of [folder, ...names.slice(0, MAX_FILES).map((name) => join(folder, name))]) {
+  for (const path of await pathsBelow(folder, MAX_FILES)) {
     const found = await lstatIfThere(path);
     if (found && !found.isSymbolicLink() && found.uid !== uid) return path;
   }

@@ -1,7 +1,8 @@
 /** An installation of a few files in place of Percept's own, so that installing it takes no time; and what is left of it on a disk. */
 import { createHash } from 'node:crypto';
-import { lstat, mkdir, readdir, readFile, readlink, symlink, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { chmod, lstat, mkdir, readFile, readlink, symlink, writeFile } from 'node:fs/promises';
+import { dirname, join, relative } from 'node:path';
+import { pathsBelow } from '../../src/install/disk.ts';
 import type { InstallOptions, ModelKeeper } from '../../src/install/install.ts';
 import { serviceNamed } from '../../src/install/services.ts';
 
@@ -46,6 +47,7 @@ export const toyModels: ModelKeeper = {
       look: async () => ((await lstat(file).catch(() => undefined)) ? 'same' : 'missing'),
       async apply() {
         await writeFile(file, 'weights');
+        await chmod(file, 0o644);
         return undefined;
       },
     };
@@ -70,12 +72,13 @@ export function installOptions(
 /** Every path below `root` with its kind, rights, owner and content. */
 export async function treeOf(root: string): Promise<Readonly<Record<string, string>>> {
   const found: Record<string, string> = {};
-  for (const path of (await readdir(root, { recursive: true })).sort()) {
-    const entry = await lstat(join(root, path));
+  for (const absolute of (await pathsBelow(root, 100_000)).slice(1).sort()) {
+    const path = relative(root, absolute);
+    const entry = await lstat(absolute);
     const rights = `${(entry.mode & 0o7777).toString(8)} ${entry.uid}:${entry.gid}`;
-    if (entry.isSymbolicLink()) found[path] = `-> ${await readlink(join(root, path))}`;
+    if (entry.isSymbolicLink()) found[path] = `-> ${await readlink(absolute)}`;
     else if (entry.isDirectory()) found[path] = `folder ${rights}`;
-    else found[path] = `${rights} ${hashOf(await readFile(join(root, path)))}`;
+    else found[path] = `${rights} ${hashOf(await readFile(absolute))}`;
   }
   return found;
 }
