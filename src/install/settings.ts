@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { AppError } from '../base/errors.ts';
+import type { Environment } from '../config/environment.ts';
 import { listKeys } from '../config/keys.ts';
 import { loadConfig } from '../config/load.ts';
 import type { Config } from '../config/schema.ts';
@@ -10,6 +11,10 @@ import type { Layout } from './layout.ts';
 import { readRecord } from './record.ts';
 import type { ServiceKind } from './services.ts';
 import { templateOf } from './template.ts';
+import { UNIT_ENVIRONMENT } from './unit.ts';
+
+/** The configuration is read as the service will read it: what the operator has at home, or in the shell, is nothing to it. */
+export const SERVICE_ENVIRONMENT: Environment = { HOME: '/nonexistent', ...UNIT_ENVIRONMENT };
 
 export interface Settings {
   /** What /etc/hailo/<name>.yaml holds, or is about to. */
@@ -71,7 +76,7 @@ function render(
       { param: key },
     );
   }
-  const { config } = loadConfig({ env: {}, flags: fixed, fileText: file, cwd: layout.data });
+  const { config } = loadConfig({ env: SERVICE_ENVIRONMENT, flags: fixed, fileText: file, cwd: layout.data });
   const values = new Map([
     ...Object.entries(fixed),
     ...[...layer].map(([key, { value }]) => [key, value] as const),

@@ -7,7 +7,7 @@ import { type Finding, fail, warn } from './findings.ts';
 import { type Layout, layoutOf } from './layout.ts';
 import { type InstallRecord, readRecord } from './record.ts';
 import type { ServiceKind } from './services.ts';
-import { readSettings, readText, type Settings } from './settings.ts';
+import { readSettings, readText, SERVICE_ENVIRONMENT, type Settings } from './settings.ts';
 import { FILE_CHECKS } from './verify-files.ts';
 import { SERVICE_CHECKS } from './verify-service.ts';
 
@@ -116,7 +116,8 @@ async function rendered(layout: Layout): Promise<Config | undefined> {
   try {
     const text = await readText(layout.onDisk(layout.json));
     if (text === undefined) return undefined;
-    return loadConfig({ env: {}, fileText: { text, path: layout.json }, cwd: layout.data }).config;
+    return loadConfig({ env: SERVICE_ENVIRONMENT, fileText: { text, path: layout.json }, cwd: layout.data })
+      .config;
   } catch {
     // Told of by the checks of the files.
     return undefined;
@@ -124,7 +125,11 @@ async function rendered(layout: Layout): Promise<Config | undefined> {
 }
 
 function defaults({ profile }: ServiceKind, { data }: Layout): Config {
-  return loadConfig({ env: {}, flags: { profile, home: data }, fileText: { text: '', path: '' } }).config;
+  return loadConfig({
+    env: SERVICE_ENVIRONMENT,
+    flags: { profile, home: data },
+    fileText: { text: '', path: '' },
+  }).config;
 }
 
 async function isInstalled(layout: Layout): Promise<boolean> {
