@@ -14,6 +14,8 @@ import { percept } from '../support/percept.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 import { installOptions, smallInstallation, write } from './small-installation.ts';
 
+/** A user and a group of no rights. */
+const NOBODY = 65_534;
 const MODELS = new URL('../../../models/', import.meta.url);
 const NAME = 'hailo-clip';
 const YAML = `etc/hailo/${NAME}.yaml`;
@@ -272,12 +274,17 @@ test('a user who may not look is told so, and what can be checked is', {
 }, async (t) => {
   const root = await installed(t);
   await chmod(join(root, '..'), 0o755);
-  process.seteuid!(65534);
+  const groups = process.getgroups!();
+  process.setgroups!([NOBODY]);
+  process.setegid!(NOBODY);
+  process.seteuid!(NOBODY);
   try {
     const checks = await check({ root });
     assert.deepEqual([...new Set(wrong(checks))], ['warn not-seen']);
     assert.ok(checks.some(({ name, state }) => name === 'program' && state === 'ok'));
   } finally {
     process.seteuid!(0);
+    process.setegid!(0);
+    process.setgroups!(groups);
   }
 });
