@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import type { HailoOptions } from './backends/hailo/contract.ts';
 import type { Logger } from './base/logger.ts';
-import { type Environment, proxySettings } from './config/environment.ts';
+import { type Environment, NO_TELEMETRY, proxySettings } from './config/environment.ts';
 import type { Config } from './config/schema.ts';
 import { type ConversionOptions, convertInProcess } from './convert.ts';
 import { createEngine, type Engine } from './engine/engine.ts';
@@ -130,9 +130,8 @@ const MODEL_PROCESS_FLAGS = ['--max-semi-space-size=2'];
 
 /** Our processes need the machine's variables, but none of ours: no key or token is passed on. */
 function childEnvironment(env: Environment): Environment {
-  return Object.fromEntries(
-    Object.entries(env).filter(([name]) => !name.startsWith('PERCEPT_') && name !== 'HF_TOKEN'),
-  );
+  const passed = Object.entries(env).filter(([name]) => !name.startsWith('PERCEPT_') && name !== 'HF_TOKEN');
+  return { ...Object.fromEntries(passed), ...NO_TELEMETRY };
 }
 
 function answerSource(config: Config, { store, engine }: Pick<App, 'store' | 'engine'>): AnswerSource {

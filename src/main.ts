@@ -7,7 +7,7 @@ import { AppError, toAppError } from './base/errors.ts';
 import { silentLogger } from './base/logger.ts';
 import { addGlobalOptions, createContext } from './cli/context.ts';
 import { EXIT_CODES } from './cli/exit-codes.ts';
-import { readEnvironment } from './config/environment.ts';
+import { forbidTelemetry, readEnvironment } from './config/environment.ts';
 import { createLogger } from './logging.ts';
 import { startService } from './serve.ts';
 import { openTasks } from './tasks.ts';
@@ -30,10 +30,14 @@ const COMMANDS = [
   () => import('./cli/import.ts'),
   () => import('./cli/config.ts'),
   () => import('./cli/doctor.ts'),
+  () => import('./cli/install.ts'),
+  () => import('./cli/verify.ts'),
+  () => import('./cli/uninstall.ts'),
   () => import('./cli/bench.ts'),
   () => import('./cli/demo.ts'),
 ];
 
+forbidTelemetry();
 await main(process.argv);
 
 async function main(argv: readonly string[]): Promise<void> {

@@ -4,7 +4,15 @@ import type { Environment } from './environment.ts';
 import { type ConfigKey, listKeys } from './keys.ts';
 import { defaultHome, defaultMemoryBudgetBytes, defaultThreads, userHome } from './machine.ts';
 import { type Config, configSchema } from './schema.ts';
-import { environmentLayer, type Flags, fileLayer, flagLayer, pipLayer } from './sources.ts';
+import {
+  environmentLayer,
+  type FileText,
+  type Flags,
+  fileLayer,
+  flagLayer,
+  pipLayer,
+  textLayer,
+} from './sources.ts';
 import type { Layer } from './values.ts';
 
 export interface LoadOptions {
@@ -14,6 +22,8 @@ export interface LoadOptions {
   readonly flags?: Flags;
   /** `--config`; without it the XDG configuration folders are searched. */
   readonly configFile?: string;
+  /** The content of a configuration file that is not to be read from its path: one that is about to be written. */
+  readonly fileText?: FileText;
   /** What relative paths are relative to; the working directory of the process unless given. */
   readonly cwd?: string;
 }
@@ -29,12 +39,12 @@ export interface LoadedConfig {
  * Throws `invalid_config` for an unknown key or a value that does not fit, wherever it stands, even if it is overruled.
  */
 export function loadConfig(options: LoadOptions): LoadedConfig {
-  const { env, flags = {}, configFile, cwd = process.cwd() } = options;
+  const { env, flags = {}, configFile, fileText, cwd = process.cwd() } = options;
   const keys = listKeys();
   const given = [flagLayer(flags, keys), environmentLayer(env, keys)];
   const chosen = String(find(given, 'profile')?.value ?? 'all');
   const file = { ...(configFile ? { configFile: resolve(cwd, configFile) } : {}), env, profile: chosen };
-  given.push(fileLayer(file, keys), pipLayer(env));
+  given.push(fileText ? textLayer(fileText, keys) : fileLayer(file, keys), pipLayer(env));
   const profile = String(find(given, 'profile')?.value ?? 'all');
   const layers = [...given, profileLayer(profile), machineLayer(env)];
 

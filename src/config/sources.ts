@@ -11,6 +11,12 @@ import { checkValue, fromText, type Layer, unknownKey } from './values.ts';
 /** Values of command line options by key path; an undefined one is not set. */
 export type Flags = Readonly<Record<string, unknown>>;
 
+export interface FileText {
+  /** For messages. */
+  readonly path: string;
+  readonly text: string;
+}
+
 export function flagLayer(flags: Flags, keys: readonly ConfigKey[]): Layer {
   const layer = new Map<string, { value: unknown; origin: string }>();
   for (const [path, given] of Object.entries(flags)) {
@@ -44,12 +50,40 @@ export function fileLayer(
   const candidates = where.configFile ? [where.configFile] : standardFiles(where.env, where.profile);
   for (const path of candidates) {
     const text = readIfPresent(path);
-    if (text !== undefined) return layerOfFile(text, path, keys);
+    if (text !== undefined) return textLayer({ text, path }, keys);
   }
   if (where.configFile) {
     throw new AppError('invalid_config', `The configuration file ${where.configFile} does not exist.`);
   }
   return new Map();
+}
+
+/** The keys that the text of a YAML or JSON file sets. Throws `invalid_config`, naming the key and the path. */
+export function textLayer({ text, path }: FileText, keys: readonly ConfigKey[]): Layer {
+  let content: unknown;
+  try {
+    // JSON is read by the same parser: it is a subset of YAML 1.2.
+    content = parseYaml(text, { prettyErrors: true }) ?? {};
+  } catch (cause) {
+    throw new AppError('invalid_config', `${path} is not valid YAML: ${(cause as Error).message}`, { cause });
+  }
+  const layer = new Map<string, { value: unknown; origin: string }>();
+  collect(content, [], (parents, value) => {
+    const name = parents.join('.');
+    const key = keys.find((candidate) => candidate.path === name);
+    if (key) {
+      layer.set(name, { value: checkValue(key, value, path), origin: path });
+      return 'done';
+    }
+    if (!keys.some((candidate) => name === '' || candidate.path.startsWith(`${name}.`))) {
+      throw unknownKey(name, path, pathsOf(keys));
+    }
+    if (value !== null && (typeof value !== 'object' || Array.isArray(value))) {
+      throw new AppError('invalid_config', `${name || 'The file'} (${path}): expected a group of keys.`);
+    }
+    return 'descend';
+  });
+  return layer;
 }
 
 /** `index-url` of pip.conf: whoever has a mirror of the package index has named it there already. */
@@ -89,33 +123,6 @@ function standardFiles(env: Environment, profile: string): string[] {
     join(folder, 'percept/percept.yaml'),
     join(folder, 'percept/percept.json'),
   ]);
-}
-
-function layerOfFile(text: string, path: string, keys: readonly ConfigKey[]): Layer {
-  let content: unknown;
-  try {
-    // JSON is read by the same parser: it is a subset of YAML 1.2.
-    content = parseYaml(text, { prettyErrors: true }) ?? {};
-  } catch (cause) {
-    throw new AppError('invalid_config', `${path} is not valid YAML: ${(cause as Error).message}`, { cause });
-  }
-  const layer = new Map<string, { value: unknown; origin: string }>();
-  collect(content, [], (parents, value) => {
-    const name = parents.join('.');
-    const key = keys.find((candidate) => candidate.path === name);
-    if (key) {
-      layer.set(name, { value: checkValue(key, value, path), origin: path });
-      return 'done';
-    }
-    if (!keys.some((candidate) => name === '' || candidate.path.startsWith(`${name}.`))) {
-      throw unknownKey(name, path, pathsOf(keys));
-    }
-    if (value !== null && (typeof value !== 'object' || Array.isArray(value))) {
-      throw new AppError('invalid_config', `${name || 'The file'} (${path}): expected a group of keys.`);
-    }
-    return 'descend';
-  });
-  return layer;
 }
 
 function collect(
