@@ -1,5 +1,7 @@
 /** Which chips there are, by the numbers of a HEF and by those of the library, and which runs what was compiled for which. */
 
+import type { HailoVersion } from './layouts.ts';
+
 /** ProtoHEFHwArch: what a HEF was compiled for. The second names are those of Hailo's tools. */
 const HEF_CHIPS: ReadonlyMap<number, string> = new Map([
   [0, 'hailo8 (first series)'],
@@ -22,8 +24,11 @@ interface DeviceChip {
   readonly runs: readonly number[];
 }
 
+/** hailo_device_architecture_t */
+const HAILO_10H = 6;
+
 /**
- * hailo_device_architecture_t. What each runs is HailoRT's own rule, in 4.23 for Hailo-8 and in 5.2 for the later ones: a Hailo-8 also
+ * Of each hailo_device_architecture_t. What each runs is HailoRT's own rule, in 4.23 for Hailo-8 and in 5.2 for the later ones: a Hailo-8 also
  * takes files for the smaller Hailo-8L, more slowly than its own; never the other way round. Files for the first series of Hailo-8 are left out, as 4.23 does.
  */
 const DEVICE_CHIPS: ReadonlyMap<number, DeviceChip> = new Map([
@@ -32,7 +37,7 @@ const DEVICE_CHIPS: ReadonlyMap<number, DeviceChip> = new Map([
   [3, { name: 'hailo15h', runs: [4, 5, 103, 104, 105] }],
   [4, { name: 'hailo15l', runs: [6, 106] }],
   [5, { name: 'hailo15m', runs: [4] }],
-  [6, { name: 'hailo10h', runs: [4, 5, 103, 104, 105] }],
+  [HAILO_10H, { name: 'hailo10h', runs: [4, 5, 103, 104, 105] }],
   [7, { name: 'hailo12l', runs: [108] }],
 ]);
 
@@ -58,4 +63,12 @@ export function runsOn(deviceChip: number, hefChip: number): boolean | undefined
 export function majorVersionFor(deviceChip: number): 4 | 5 | undefined {
   if (!DEVICE_CHIPS.has(deviceChip)) return undefined;
   return deviceChip <= 2 ? 4 : 5;
+}
+
+/**
+ * Whether the library cannot configure the device by its C functions, which answer "not implemented": a Hailo-10H is a computer of its own
+ * that HailoRT, up to 5.2, hands to the InferModel of C++ only. A later version may do it, so what decides is the library's answer.
+ */
+export function isForCppOnly(deviceChip: number, { major, minor }: HailoVersion): boolean {
+  return deviceChip === HAILO_10H && major === 5 && minor <= 2;
 }

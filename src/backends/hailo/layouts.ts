@@ -47,7 +47,7 @@ export function vstreamInfoBytes(version: HailoVersion): number {
   if (major === 5) return 436;
   throw new AppError(
     'not_runnable',
-    `HailoRT ${versionText(version)} is not supported: Percept knows 4.17 to 5.x. Install a current 4.x for a Hailo-8, or 5.x for a Hailo-10H, with the driver of the same version.`,
+    `HailoRT ${versionText(version)} is not supported: Percept knows 4.17 to 5.x. Install a current 4.x for a Hailo-8, or 5.x for a later chip, with the driver of the same version.`,
   );
 }
 

@@ -38,8 +38,8 @@ export async function openNetwork(
   const hef = wordAt(handle);
   try {
     const shape = describeGroup(loading, hef);
-    const open = () => openStreams(loading, { vdevice, hef, shape }, options);
-    return createNetwork(library, { hef, shape, first: await open(), open }, options);
+    const open = (calls: CheckedCalls) => openStreams(calls, { vdevice, hef, shape }, options);
+    return createNetwork(library, { hef, shape, first: await open(loading), open }, options);
   } catch (thrown) {
     // The first failure is the one to tell.
     await loading.later('hailo_release_hef', hef).catch(() => {});
@@ -51,7 +51,7 @@ interface Opened {
   readonly hef: bigint;
   readonly shape: GroupShape;
   readonly first: OpenStreams;
-  open(): Promise<OpenStreams>;
+  open(calls: CheckedCalls): Promise<OpenStreams>;
 }
 
 function createNetwork(
@@ -82,7 +82,7 @@ function createNetwork(
   };
 
   async function transfer(inputs: readonly HailoFrame[]): Promise<HailoFrame[]> {
-    streams ??= await open();
+    streams ??= await open(running);
     throwIfClosed();
     isTransferring = true;
     try {

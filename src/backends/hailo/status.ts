@@ -49,11 +49,17 @@ export const MEANINGS: ReadonlyMap<number, Meaning> = new Map([
     6,
     {
       name: 'INVALID_OPERATION',
-      remedy:
-        'If hailo.multi_process_service is set: this library has no service, or the device (Hailo-10H) needs none; unset it.',
+      remedy: 'If hailo.multi_process_service is set: this library has no service, so unset it.',
     },
   ],
-  [7, { name: 'NOT_IMPLEMENTED', remedy: 'Install a current version of HailoRT.' }],
+  [
+    7,
+    {
+      name: 'NOT_IMPLEMENTED',
+      remedy:
+        'With a Hailo-10H: HailoRT up to 5.2 lets only C++ programs use it, so its models cannot run here; use a Hailo-8 or the CPU. Else install a current version of HailoRT.',
+    },
+  ],
   [8, { name: 'INTERNAL_FAILURE', remedy: REPORT }],
   [
     13,

@@ -3,7 +3,7 @@ import { fork } from 'node:child_process';
 import { access, constants, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { WireError } from '../../base/errors.ts';
-import { deviceChipName, majorVersionFor } from './chips.ts';
+import { deviceChipName, isForCppOnly, majorVersionFor } from './chips.ts';
 import { type DeviceIdentity, type HailoVersion, versionText } from './layouts.ts';
 
 export interface DeviceNode {
@@ -165,6 +165,10 @@ function mismatches(
     const major = majorVersionFor(chip);
     if (major !== undefined && major !== version.major)
       problems.push(`a ${deviceChipName(chip)} needs HailoRT ${major}.x, and this is ${text} (status 79)`);
+    if (isForCppOnly(chip, version))
+      problems.push(
+        `HailoRT ${text} lets only C++ programs use a ${deviceChipName(chip)} (status 7), so its models cannot run here; use a Hailo-8 or the CPU`,
+      );
   }
   return problems;
 }

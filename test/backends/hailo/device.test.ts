@@ -127,6 +127,19 @@ test('stub device: a HEF of another chip is refused before the library sees it',
   await device.close();
 });
 
+test('stub device: a Hailo-10H, which its library keeps for C++ programs, is refused with the reason', {
+  skip,
+}, async (t) => {
+  const stub = await stubDevice(t, { STUB_HAILORT_ARCH: '6', STUB_HAILORT_VERSION: '5.2.0' });
+  const device = await stub.open();
+  await assert.rejects(device.open(await stub.hef(PICTURE, { architecture: 'HAILO10H' }), FLOATS), {
+    code: 'not_runnable',
+    message: /HAILO_NOT_IMPLEMENTED \(7\)\. With a Hailo-10H: .*only C\+\+ programs/,
+  });
+  await device.close();
+  assert.deepEqual(leaks(stub.log()), []);
+});
+
 test('stub device: what is no HEF, or none with plain frames, is refused', { skip }, async (t) => {
   const stub = await stubDevice(t);
   const device = await stub.open();

@@ -70,6 +70,12 @@ test('each thing that does not fit is told with its remedy', () => {
     [problems({ nodes: [], driver: undefined }), /no driver is loaded/],
     [problems({ nodes: [] }), /the driver hailo_pci sees no device/],
   ];
+  const version = { major: 5, minor: 2, revision: 0 };
+  const [tenth] = problems({
+    driver: { module: 'hailo1x_pci', version: '5.2.0' },
+    library: { ...LIBRARY, version, devices: [{ ...DEVICE, firmware: version, chip: 6 }] },
+  });
+  assert.match(tenth!, /lets only C\+\+ programs use a hailo10h \(status 7\)/);
   for (const [found, expected] of cases) {
     assert.equal(found.length, 1, found.join('\n'));
     assert.match(found[0]!, expected);

@@ -265,6 +265,8 @@ int hailo_hef_get_sorted_output_names(hef_t *hef, const char *name, layer_name_t
 int hailo_configure_vdevice(vdevice_t *vdevice, hef_t *hef, void *params, configured_t **groups, size_t *count) {
     NEED(vdevice != NULL && !vdevice->released && hef != NULL && !hef->released && params == NULL, "hailo_configure_vdevice");
     CALL("hailo_configure_vdevice");
+    /* As HailoRT 5.0 to 5.2 for a Hailo-10H. */
+    if (number_of("STUB_HAILORT_ARCH", 1) == 6) return NOT_IMPLEMENTED;
     size_t room = *count;
     *count = hef->count;
     if (room < (size_t)hef->count) return INSUFFICIENT_BUFFER;
