@@ -55,12 +55,7 @@ export async function openWhisperNetworks(
   const width = hidden.shape.features;
   if (frames !== 2 * positions) throw wrongShape(files.encoder, encoder, 'half as many rows out as in');
 
-  const heard = decoder.inputs.findIndex(
-    ({ shape }) => rowsOf(shape) === positions && shape.features === width,
-  );
-  const embedded = decoder.inputs.findIndex(
-    (stream, index) => index !== heard && stream.shape.features === width,
-  );
+  const { heard, embedded } = placesOf(decoder.inputs, { positions, width });
   if (decoder.inputs.length !== 2 || heard < 0 || embedded < 0)
     throw wrongShape(
       files.decoder,
@@ -102,6 +97,22 @@ export async function openWhisperNetworks(
     },
   };
 }
+
+/** Which input takes the audio, and which the tokens: -1 where none does. Their shapes tell, and where those are alike, their names. */
+function placesOf(
+  inputs: readonly HailoStream[],
+  { positions, width }: { readonly positions: number; readonly width: number },
+): { readonly heard: number; readonly embedded: number } {
+  const fitting = inputs.flatMap(({ shape }, index) =>
+    rowsOf(shape) === positions && shape.features === width ? [index] : [],
+  );
+  const heard = fitting.find((index) => inputs[index]!.name.endsWith(AUDIO_INPUT)) ?? fitting[0] ?? -1;
+  const embedded = inputs.findIndex(({ shape }, index) => index !== heard && shape.features === width);
+  return { heard, embedded };
+}
+
+/** As Hailo's converter names it, behind the name of the network. */
+const AUDIO_INPUT = 'input_layer1';
 
 interface Slice {
   /** Among the outputs. */

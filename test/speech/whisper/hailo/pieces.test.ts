@@ -124,6 +124,33 @@ function deviceOf({ encoder = ENCODER, decoder = DECODER }: Shapes = {}): HailoD
 
 const FILES = { encoder: 'encoder', decoder: 'decoder' };
 
+test('the audio goes to the input of its name where both inputs have one shape', async () => {
+  const alike = {
+    inputs: [stream('d/input_layer2', 4, 3), stream('d/input_layer1', 4, 3)],
+    outputs: [stream('conv1', 4, 2)],
+  };
+  const seen: number[] = [];
+  const device = deviceOf({ decoder: alike });
+  const networks = await openWhisperNetworks(
+    {
+      ...device,
+      async open(path, formats) {
+        const network = await device.open(path, formats);
+        return {
+          ...network,
+          run(frames) {
+            seen.push(...frames.map((frame) => frame[0]!));
+            return network.run(frames);
+          },
+        };
+      },
+    },
+    FILES,
+  );
+  await networks.decode(new Float32Array(12).fill(1), new Float32Array(12).fill(2));
+  assert.deepEqual(seen, [2, 1]);
+});
+
 test('sizes come from the networks, and the vocabulary is joined from the convolutions in their order', async () => {
   const networks = await openWhisperNetworks(deviceOf(), FILES);
   const { frames, melBins, width, sequence, vocabulary } = networks;
