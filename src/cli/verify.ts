@@ -21,7 +21,7 @@ const MODELS = new URL('../../../models/', import.meta.url);
 const EXAMPLES: Examples = {
   recording: {
     path: fileURLToPath(new URL('speech-example/speech.wav', MODELS)),
-    words: 'he was not an ill disposed young man',
+    words: 'he might even have been made amiable himself',
   },
   picture: {
     path: fileURLToPath(new URL('clip-shapes/examples/two-blue-squares.png', MODELS)),

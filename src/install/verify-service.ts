@@ -18,7 +18,7 @@ export const SERVICE_CHECKS: Readonly<Record<string, Rule>> = {
 const PROBE_MS = 5000;
 /** A model may have to be loaded first, on a slow machine. */
 const ANSWER_MS = 180_000;
-/** Of the words of the example; models differ in "ill disposed" and "ill-disposed". */
+/** Of the words of the example: small models mishear one or two. */
 const WORD_SHARE = 0.6;
 
 const healthSchema = z.object({
