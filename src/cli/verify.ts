@@ -4,13 +4,15 @@ import type { Command } from 'commander';
 import { AppError } from '../base/errors.ts';
 import type { Config } from '../config/schema.ts';
 import { SERVICE_NAMES, serviceNamed } from '../install/services.ts';
-import { type Check, type CheckedModel, type Examples, verify } from '../install/verify.ts';
+import type { Check, CheckedModel, Examples } from '../install/verified.ts';
+import { verify } from '../install/verify.ts';
 import type { Store } from '../store/store.ts';
-import { readVersion } from '../version.ts';
 import type { CliContext } from './context.ts';
 import { withStore } from './service-models.ts';
 
 interface Options {
+  /** Of the program that asks. */
+  readonly version: string;
   readonly root?: string;
   readonly url?: string;
   readonly key?: string;
@@ -21,7 +23,7 @@ const MODELS = new URL('../../../models/', import.meta.url);
 const EXAMPLES: Examples = {
   recording: {
     path: fileURLToPath(new URL('speech-example/speech.wav', MODELS)),
-    words: 'he was not an ill disposed young man',
+    words: 'he might even have been made amiable himself',
   },
   picture: {
     path: fileURLToPath(new URL('clip-shapes/examples/two-blue-squares.png', MODELS)),
@@ -40,16 +42,22 @@ export function register(program: Command, context: CliContext): void {
     .option('--url <address>', 'where the service answers, if not where its configuration says')
     .option('--key <key>', 'API key, if not the first of its configuration')
     .option('--json', 'print the checks as JSON')
-    .action((name: string, options: Options) => run(name, options, context));
+    .action((name: string, options: Omit<Options, 'version'>) =>
+      run(name, { ...options, version: program.version()! }, context),
+    );
 }
 
-async function run(name: string, { root, url, key, json }: Options, context: CliContext): Promise<void> {
+async function run(
+  name: string,
+  { version, root, url, key, json }: Options,
+  context: CliContext,
+): Promise<void> {
   const checks = await verify({
     service: serviceNamed(name),
     root,
     url,
     apiKey: key,
-    version: readVersion(),
+    version,
     models: {
       check: (model, config, home, signal) =>
         withStore(context, { ...config, home }, (store) => checkModel(model, config, { store, signal })),

@@ -104,7 +104,8 @@ async function filesOf(path: string, to: string): Promise<ProgramFile[]> {
   const found = await stat(path).catch(() => undefined);
   if (found === undefined) return [];
   if (found.isFile()) {
-    return [{ from: path, to, sizeBytes: found.size, mode: (found.mode & 0o111) === 0 ? 0o644 : 0o755 }];
+    const isProgram = to === ENTRY || (found.mode & 0o111) !== 0;
+    return [{ from: path, to, sizeBytes: found.size, mode: isProgram ? 0o755 : 0o644 }];
   }
   const names = (await readdir(path)).filter((name) => name !== 'node_modules').sort();
   return (await Promise.all(names.map((name) => filesOf(join(path, name), join(to, name))))).flat();

@@ -6,7 +6,7 @@ import { lstatIfThere, pathsBelow } from './disk.ts';
 import { type Finding, fail, fine, warn } from './findings.ts';
 import { readText } from './settings.ts';
 import { limitsText, unitText } from './unit.ts';
-import type { Rule, Verified } from './verify.ts';
+import type { Rule, Verified } from './verified.ts';
 
 /** More files than that are not looked at one by one: recordings of a busy service. */
 const MAX_FILES = 50_000;
@@ -144,13 +144,13 @@ async function checkSystemd({ layout, service: { name } }: Verified): Promise<Fi
   return [...found, fail('not-active', `${name}.service is ${output || 'not active'}.`, name)];
 }
 
-async function checkModel({ layout, service, config, options }: Verified): Promise<Finding[]> {
+async function checkModel({ layout, service, model: checked }: Verified): Promise<Finding[]> {
   const home = layout.onDisk(layout.data);
   // A folder that may not be read looks like an empty one.
   await access(home, constants.R_OK | constants.X_OK).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'ENOENT') throw error;
   });
-  const model = await options.models.check(service.defaultModel(config), config, home, options.signal);
+  const model = await checked();
   switch (model.state) {
     case 'missing':
       return [fail('model-missing', model.message, service.name)];
