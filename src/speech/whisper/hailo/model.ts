@@ -25,8 +25,8 @@ export type HailoWhisperLoadOptions = {
 };
 
 /**
- * Tokens of a sequence from which on times are asked for. In shorter ones they take the room of words: with 24 tokens a recording needed a third
- * more runs of the decoder, and lost a word in a hundred (docs/benchmarks.md, "Hailo").
+ * Tokens of a sequence from which on times are asked for. In shorter ones they take the room of words: with 24 tokens recordings need a
+ * quarter more runs of the decoder, and no word is heard better (docs/benchmarks.md, "Hailo").
  */
 const ROOM_FOR_TIMES = 48;
 
