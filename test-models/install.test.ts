@@ -229,6 +229,25 @@ test('a changed configuration restarts the service; one that cannot be used stop
   assert.deepEqual(await verified(), ['config-broken']);
 });
 
+test('a device that appears is told of, and given to the service by the next installation', {
+  skip,
+}, async () => {
+  await writeYaml(YAML);
+  await installed();
+  // No device of Hailo's, only something to open: what matters is who may.
+  await must('groupadd hailo && mknod /dev/hailo0 c 1 5 && chgrp hailo /dev/hailo0 && chmod 660 /dev/hailo0');
+  assert.deepEqual(await verified(), ['device-groups']);
+  const { state, findings } = await installed();
+  assert.equal(state, 'restarted');
+  assert.ok(!findings.some(({ id }) => id === 'no-hailo-device'));
+  assert.deepEqual(await verified(), []);
+  const group = (await must('getent group hailo')).split(':')[2];
+  assert.match(
+    await must(`cat /proc/${await mainProcess()}/status`),
+    new RegExp(`^Groups:\\t.*\\b${group}\\b`, 'm'),
+  );
+});
+
 test('uninstall stops it and leaves data and configuration, --purge nothing at all', { skip }, async () => {
   const { code, stderr } = await system.percept('uninstall', NAME);
   assert.equal(code, 0, stderr);

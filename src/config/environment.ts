@@ -8,8 +8,8 @@ export function readEnvironment(): Environment {
 }
 
 /**
- * ONNX Runtime reports to its makers from version 1.30 on, and keeps a file for it below the user's home, unless this is set before it is
- * loaded. Percept opens no connection that nobody asked for.
+ * ONNX Runtime 1.30 is built to report its use to its makers, and keeps a record for it below the user's home, unless this is set before it
+ * is loaded. Percept opens no connection that nobody asked for.
  */
 export const NO_TELEMETRY: Environment = { ORT_DISABLE_TELEMETRY: '1' };
 

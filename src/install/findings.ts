@@ -18,6 +18,7 @@ const REMEDIES = {
   'limit-low': 'Raise service.memory_max_bytes, or choose a smaller model.',
   'disk-full': 'Free some space there, and run it again.',
   'disk-low': 'Free some space there, or choose a smaller model.',
+  'image-owner': 'Run it as root, or give the files to root when the image is made (`chown -R 0:0`).',
   'path-hidden': 'Move it to a folder such as /srv or /var/lib.',
   // after it
   'pull-failed': 'Run the command when the network is back, or bring the model with `percept import`.',
@@ -27,6 +28,7 @@ const REMEDIES = {
   'not-installed': 'Install it with `sudo percept install NAME`.',
   'unit-missing': 'Install again: `sudo percept install NAME`.',
   'unit-edited': 'Put your changes into a drop-in (`systemctl edit NAME`), then install again.',
+  'device-groups': 'Install again: `sudo percept install NAME`.',
   'limits-differ': 'Set limits in /etc/hailo/NAME.yaml, or in a drop-in of your own, then install again.',
   'not-enabled': 'Enable it with `sudo systemctl enable NAME`.',
   'not-active': 'Start it with `sudo systemctl start NAME`; `journalctl -u NAME -n 50` says why it ended.',

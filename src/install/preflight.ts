@@ -45,7 +45,7 @@ export async function preflight(facts: PreflightFacts): Promise<readonly Finding
   const { layout, service } = facts;
   const rules = layout.isLive
     ? [checkRoot, checkUser, checkSystemd, checkHailo, checkPort, checkMemory, checkPaths, checkDisk]
-    : [checkPaths, checkDisk];
+    : [checkOwner, checkPaths, checkDisk];
   const early = [...checkPlatform(service), ...checkNode(service)];
   const found = await Promise.all(rules.map((rule) => rule(facts)));
   return [...early, ...found.flat()];
@@ -65,9 +65,17 @@ function checkNode({ name }: ServiceKind): Finding[] {
 }
 
 const checkRoot: Rule = ({ service }) => {
-  if (process.getuid?.() === 0) return [];
+  if (process.geteuid?.() === 0) return [];
   return [
     fail('not-root', `Only root can install ${service.name} as a service of the system.`, service.name),
+  ];
+};
+
+const checkOwner: Rule = ({ layout, service: { name } }) => {
+  const uid = process.geteuid?.();
+  if (uid === 0) return [];
+  return [
+    warn('image-owner', `The files in ${layout.root} will belong to the user ${uid}, not to root.`, name),
   ];
 };
 

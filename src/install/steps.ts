@@ -52,7 +52,7 @@ export interface Owners {
  */
 export function ownersIn({ root, isLive }: Layout, name: string): Owners {
   const ifRoot = async (owner: () => Promise<Owner | undefined>) =>
-    process.getuid?.() === 0 ? owner() : undefined;
+    process.geteuid?.() === 0 ? owner() : undefined;
   return {
     root: () => ifRoot(async () => ({ uid: 0, gid: 0 })),
     service: () => ifRoot(async () => (isLive ? findUser(root, name) : { uid: 0, gid: 0 })),

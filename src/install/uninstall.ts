@@ -68,7 +68,7 @@ export async function uninstall(options: UninstallOptions): Promise<readonly Rem
 }
 
 function requireRights(layout: Layout, { name }: ServiceKind): void {
-  if (!layout.isLive || process.getuid?.() === 0) return;
+  if (!layout.isLive || process.geteuid?.() === 0) return;
   throw new AppError(
     'not_runnable',
     `Only root can remove the service ${name}. Run it with sudo, or name a directory tree with --root DIR.`,

@@ -4,6 +4,7 @@ import { findGroup, findUser } from './accounts.ts';
 import { ask, isSystemdRunning } from './commands.ts';
 import { lstatIfThere, pathsBelow } from './disk.ts';
 import { type Finding, fail, fine, warn } from './findings.ts';
+import { hailoGroups } from './preflight.ts';
 import { readText } from './settings.ts';
 import { limitsText, unitText } from './unit.ts';
 import type { Rule, Verified } from './verified.ts';
@@ -76,7 +77,7 @@ async function checkProgram({ layout, record, service: { name } }: Verified): Pr
     return [fail('program-missing', `${main} is not there, or ${layout.record} cannot be read.`, name)];
   const release = await readlink(layout.onDisk(layout.current));
   const user = await findUser(layout.root, name);
-  if (!layout.isLive || user === undefined || process.getuid?.() !== 0) return [fine(release)];
+  if (!layout.isLive || user === undefined || process.geteuid?.() !== 0) return [fine(release)];
   const { code, output } = await ask(record.node, [main, '--version'], user);
   if (code === 0) return [fine(`${release}, on ${record.node}`)];
   return [fail('program-missing', `${record.node} ${main} does not start as ${name}: ${output}`, name)];
@@ -114,6 +115,11 @@ async function checkUnit({ service, layout, settings, record }: Verified): Promi
   const { node, deviceGroups } = record;
   if (text !== unitText({ service, layout, config: settings.config, node, deviceGroups }))
     return [fail('unit-edited', `${layout.unit} is not as an installation writes it.`, service.name)];
+  const groups = await hailoGroups(layout);
+  if (groups.join() !== deviceGroups.join()) {
+    const lists = `${groups.join(', ') || 'none'}; the unit has ${deviceGroups.join(', ') || 'none'}`;
+    return [warn('device-groups', `The groups of /dev/hailo* are ${lists}.`, service.name)];
+  }
   return [fine(layout.unit)];
 }
 

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { chmod, stat } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
@@ -123,4 +124,27 @@ test('an image is not the machine that it will run on: only its disk and its pat
     found.map(({ id, state }) => `${state} ${id}`),
     ['warn disk-low'],
   );
+});
+
+test('whoever makes an image without being root is told whose its files are', {
+  skip: process.getuid?.() !== 0 && 'needs root to become another user',
+}, async (t) => {
+  const folder = await temporaryFolder(t);
+  const program = await smallInstallation(folder);
+  await chmod(folder, 0o777);
+  const found: Finding[] = [];
+  process.seteuid!(65_534);
+  try {
+    await install({
+      ...installOptions(program, join(folder, 'root')),
+      onFinding: (finding) => found.push(finding),
+    });
+  } finally {
+    process.seteuid!(0);
+  }
+  assert.match(
+    only(found, 'image-owner').message,
+    /^The files in .* will belong to the user 65534, not to root\.$/,
+  );
+  assert.equal((await stat(join(folder, 'root/opt/hailo-clip'))).uid, 65_534);
 });
