@@ -39,7 +39,7 @@ const TOKENS_PER_SECOND = 4;
 /** Start, language and task before a text, and the times at its ends. */
 const TOKENS_AROUND = 5;
 /** Silence that a window ends in: Whisper was trained with it and repeats itself without. */
-const TRAILING_SECONDS = 0.5;
+const TRAILING_SECONDS = 1;
 
 export function createHailoWhisper(parts: HailoWhisperParts): WhisperBackend {
   const { networks, embedding, tokens, repetitionPenalty, hasTimestamps } = parts;
