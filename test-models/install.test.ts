@@ -240,6 +240,16 @@ test('a device that appears is told of, and given to the service by the next ins
   const { state, findings } = await installed();
   assert.equal(state, 'restarted');
   assert.ok(!findings.some(({ id }) => id === 'no-hailo-device'));
+  await must(
+    'printf "#!/bin/sh\\necho no firmware >&2\\nexit 1\\n" > /usr/local/bin/hailortcli && chmod 755 /usr/local/bin/hailortcli',
+  );
+  const silent = (await installed()).findings.filter(
+    ({ id }) => id.startsWith('hailo') || id.startsWith('no-hailo'),
+  );
+  assert.deepEqual(
+    silent.map(({ id }) => id),
+    ['hailo-silent'],
+  );
   assert.deepEqual(await verified(), []);
   const group = (await must('getent group hailo')).split(':')[2];
   assert.match(

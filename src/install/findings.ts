@@ -11,6 +11,8 @@ const REMEDIES = {
   'no-hailo-device':
     'If there is one: `lspci -d 1e60:`, then install Hailo’s driver (hailort-pcie-driver), restart, and install again.',
   'no-hailortcli': 'Install the hailort package of the version of the driver.',
+  'hailo-silent':
+    'See that driver, library and firmware are of one version (`percept doctor`), and that no other program holds the device.',
   'no-libhailort': 'Install the hailort package, or name the library in hailo.library.',
   'port-zero': 'Set server.port to a port of its own.',
   'port-in-use': 'Stop the other program (`ss -tlnp`), or set another server.port, and install again.',

@@ -5,7 +5,7 @@ import { freemem, totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { Config } from '../config/schema.ts';
 import { findUser, groupName, LAST_SYSTEM_ID } from './accounts.ts';
-import { findProgram, isSystemdRunning } from './commands.ts';
+import { ask, findProgram, isSystemdRunning } from './commands.ts';
 import { type Finding, fail, warn } from './findings.ts';
 import type { Layout } from './layout.ts';
 import { listenersOn } from './listeners.ts';
@@ -106,7 +106,8 @@ const checkHailo: Rule = async ({ service, config }) => {
   if (!service.usesHailo) return [];
   const { name } = service;
   const found: Finding[] = [];
-  if ((await hailoDevices()).length === 0) {
+  const devices = await hailoDevices();
+  if (devices.length === 0) {
     const model = service.defaultModel(config);
     found.push(
       warn(
@@ -116,10 +117,12 @@ const checkHailo: Rule = async ({ service, config }) => {
       ),
     );
   }
-  if (findProgram('hailortcli') === undefined)
+  const cli = findProgram('hailortcli');
+  if (cli === undefined)
     found.push(
       warn('no-hailortcli', 'hailortcli is not installed, so the device cannot be looked at.', name),
     );
+  else if (devices.length > 0) found.push(...(await askDevice(cli, name)));
   if (!(await hasLibrary(config.hailo.library))) {
     const place = config.hailo.library === 'auto' ? 'in the system’s libraries' : config.hailo.library;
     found.push(
@@ -128,6 +131,20 @@ const checkHailo: Rule = async ({ service, config }) => {
   }
   return found;
 };
+
+/** A service of ours that has the device now is no reason to warn, and cannot be told from another program's: the remedy names both. */
+async function askDevice(cli: string, name: string): Promise<Finding[]> {
+  const { code, output } = await ask(cli, ['fw-control', 'identify']);
+  if (code === 0) return [];
+  const said = output.split('\n').at(-1) || `exit code ${code ?? 'none'}`;
+  return [
+    warn(
+      'hailo-silent',
+      `The Hailo device does not say what it is (hailortcli fw-control identify): ${said}.`,
+      name,
+    ),
+  ];
+}
 
 const checkPort: Rule = async ({ layout, config: { server }, service: { name } }) => {
   if (server.port === 0)
