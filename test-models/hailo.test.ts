@@ -19,6 +19,7 @@ import { temporaryFolder } from '../test/support/temporary.ts';
 import { type FixedShape, fixedWhisper } from './support/fixed-whisper.ts';
 import { NO_CONFIG_FILE, openApp, ownHome, testEnvironment } from './support/home.ts';
 import { joined, samplesOf, wav } from './support/recordings.ts';
+import { assertSound } from './support/transcripts.ts';
 import { librivox, missingWeights } from './support/weights.ts';
 
 /** How much worse than the CPU a fixed pipeline may hear, in words of a hundred (asked for in the issue of this backend). */
@@ -182,20 +183,4 @@ function request(model: string): SpeechRequest {
 
 function context(t: TestContext) {
   return { signal: t.signal };
-}
-
-function assertSound({ segments, durationSeconds, text }: Transcript): void {
-  assert.equal(
-    segments
-      .map((segment) => segment.text)
-      .join('')
-      .trim(),
-    text,
-  );
-  let last = 0;
-  for (const { startSeconds, endSeconds } of segments) {
-    assert.ok(startSeconds >= last - 1e-6 && endSeconds >= startSeconds, `${startSeconds} to ${endSeconds}`);
-    assert.ok(endSeconds <= durationSeconds + 1e-6);
-    last = startSeconds;
-  }
 }

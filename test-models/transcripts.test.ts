@@ -13,6 +13,7 @@ import { temporaryFolder } from '../test/support/temporary.ts';
 import { sine } from '../test/support/wav.ts';
 import { openApp } from './support/home.ts';
 import { joined, SAMPLE_RATE, samplesOf, silence, wav, whiteNoise } from './support/recordings.ts';
+import { assertSound } from './support/transcripts.ts';
 import { librivox, missingWeights } from './support/weights.ts';
 
 const BASE = 'whisper-base-int8';
@@ -150,26 +151,6 @@ test('a prompt guides spelling and adds no words', { skip }, async () => {
     for (const transcript of found) assertSound(transcript);
   }
 });
-
-/** Segments join to the text, and their times never go back nor leave the recording. */
-function assertSound(transcript: Transcript): void {
-  const { segments, durationSeconds, text } = transcript;
-  assert.equal(transcript.language, 'en');
-  assert.ok(transcript.languageProbability > 0.5 && transcript.languageProbability <= 1);
-  assert.equal(
-    segments
-      .map((segment) => segment.text)
-      .join('')
-      .trim(),
-    text,
-  );
-  let last = 0;
-  for (const [index, { id, startSeconds, endSeconds }] of segments.entries()) {
-    assert.equal(id, index);
-    assert.ok(last <= startSeconds && startSeconds <= endSeconds && endSeconds <= durationSeconds);
-    last = startSeconds;
-  }
-}
 
 interface Places {
   /** What each part was heard as alone, in the order of the parts. */

@@ -1,6 +1,4 @@
 /** The Hugging Face hub and its mirrors: a repository pinned at one commit, every file verified by the hash the hub states. */
-import { rename } from 'node:fs/promises';
-import { join } from 'node:path';
 import { z } from 'zod';
 import { AppError } from '../base/errors.ts';
 import { hidePassword } from '../base/url.ts';
@@ -9,7 +7,7 @@ import { asInstalled, checkWhisperConfig, chooseFiles, installedName, modelTypeO
 import { readChunkFormerConfig } from './chunkformer-config.ts';
 import type { Expected, RemoteFile } from './download.ts';
 import type { HttpAnswer } from './network.ts';
-import type { Plan, SourceContext, WeightSource } from './plan.ts';
+import { moveInto, type Plan, type SourceContext, type WeightSource } from './plan.ts';
 import { getText } from './retry.ts';
 
 const revisionSchema = z.object({
@@ -62,13 +60,7 @@ async function plan(endpoint: string, entry: CatalogueEntry, context: SourceCont
     // Small files first: what is missing shows early.
     downloads: [...downloads].sort((a, b) => (a.expected.sizeBytes ?? 0) - (b.expected.sizeBytes ?? 0)),
     assembledBytes: 0,
-    assemble: (downloaded, directory) =>
-      Promise.all(
-        downloaded.map(async ({ name, path, sizeBytes, sha256 }) => {
-          await rename(path, join(directory, name));
-          return { path: name, sizeBytes, sha256 };
-        }),
-      ),
+    assemble: moveInto,
   };
 }
 

@@ -1,4 +1,6 @@
 /** What a source says about a model before anything large is moved: the files to download and how they become the model. */
+import { rename } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { CatalogueEntry } from './catalogue-entry.ts';
 import type { CheckpointFiles } from './checkpoint.ts';
 import type { Downloaded, RemoteFile } from './download.ts';
@@ -34,4 +36,17 @@ export interface WeightSource {
   /** For messages, without any password. */
   readonly url: string;
   plan(entry: CatalogueEntry, context: SourceContext): Promise<Plan>;
+}
+
+/** `Plan.assemble` where each download is a file of the model. */
+export function moveInto(
+  downloads: readonly DownloadedFile[],
+  directory: string,
+): Promise<readonly InstalledFile[]> {
+  return Promise.all(
+    downloads.map(async ({ name, path, sizeBytes, sha256 }) => {
+      await rename(path, join(directory, name));
+      return { path: name, sizeBytes, sha256 };
+    }),
+  );
 }

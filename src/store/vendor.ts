@@ -1,13 +1,11 @@
 /** Models that a maker of devices publishes, compiled for them, as plain files at addresses of its own; the small files beside come from the hub. */
-import { rename } from 'node:fs/promises';
-import { join } from 'node:path';
 import { AppError } from '../base/errors.ts';
 import { hidePassword } from '../base/url.ts';
 import type { CatalogueEntry, VendorPlace } from './catalogue-entry.ts';
 import { chooseFiles } from './checkpoint.ts';
 import type { RemoteFile } from './download.ts';
 import { filesOfRepository } from './hub.ts';
-import type { Plan, SourceContext, WeightSource } from './plan.ts';
+import { moveInto, type Plan, type SourceContext, type WeightSource } from './plan.ts';
 
 export interface VendorAddresses {
   /** Without a trailing slash and without credentials. */
@@ -49,12 +47,6 @@ async function plan(
     files: chooseFiles(names, entry.name, vendor.modelType),
     downloads: [...beside.files, ...compiled],
     assembledBytes: 0,
-    assemble: (downloaded, directory) =>
-      Promise.all(
-        downloaded.map(async ({ name, path, sizeBytes, sha256 }) => {
-          await rename(path, join(directory, name));
-          return { path: name, sizeBytes, sha256 };
-        }),
-      ),
+    assemble: moveInto,
   };
 }
