@@ -7,18 +7,21 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { type App, createApp } from '../src/app.ts';
+import { writePcm } from '../src/audio/pcm-stream.ts';
 import { silentLogger } from '../src/base/logger.ts';
 import type { Recording } from '../src/cli/librivox.ts';
 import { loadConfig } from '../src/config/load.ts';
+import type { LiveEvent, LiveInput } from '../src/speech/live.ts';
 import type { SpeechRequest } from '../src/speech/service.ts';
 import type { Transcript } from '../src/speech/transcript.ts';
+import { DEFAULT_DETECTION } from '../src/speech/utterance-detector.ts';
 import { wordErrors } from '../src/speech/word-error-rate.ts';
 import { startPlayer } from '../test/support/hailo-player.ts';
 import { compileStub, whyNoStub } from '../test/support/stub-hailort.ts';
 import { temporaryFolder } from '../test/support/temporary.ts';
 import { type FixedShape, fixedWhisper } from './support/fixed-whisper.ts';
 import { NO_CONFIG_FILE, openApp, ownHome, testEnvironment } from './support/home.ts';
-import { joined, samplesOf, wav } from './support/recordings.ts';
+import { joined, SAMPLE_RATE, samplesOf, wav } from './support/recordings.ts';
 import { assertSound } from './support/transcripts.ts';
 import { librivox, missingWeights } from './support/weights.ts';
 
@@ -84,6 +87,32 @@ test('without voice activity detection the whole is heard as well', { skip }, as
   const found = await transcribe(first!.path, { vad: { enabled: false } });
   assertSound(found);
   assert.ok(wordErrors(first!.reference, found.text).errors <= 2, found.text);
+});
+
+test('speech is heard live, each utterance with its text; a prompt ends the session with the reason', {
+  skip,
+}, async (t) => {
+  const { app } = await stubbed(t, 'whisper-base', { seconds: 10, sequence: 64, hasPositions: true });
+  const [first, second] = (await librivox()) as readonly [Recording, Recording];
+  const sounds = await Promise.all([first, second].map(({ path }) => samplesOf(path)));
+  const spoken = writePcm(joined(sounds, 1.5).samples);
+  const live = { model: 'fixed', sampleRate: SAMPLE_RATE, detection: DEFAULT_DETECTION, language: 'en' };
+  const texts: string[] = [];
+  const onEvent = (event: LiveEvent) => {
+    if (event.type === 'completed') texts.push(event.text);
+  };
+  async function* sound(prompt?: string): AsyncGenerator<LiveInput> {
+    for (let at = 0; at < spoken.length; at += 3200)
+      yield { type: 'audio', pcm: spoken.subarray(at, at + 3200) };
+    if (prompt !== undefined) yield { type: 'configure', settings: { ...live, prompt } };
+  }
+  await app.speech.listen(sound(), live, { signal: t.signal, onEvent });
+  const { errors, words } = wordErrors(`${first.reference} ${second.reference}`, texts.join(' '));
+  assert.ok(errors / words <= 0.15, `${errors} of ${words} words: ${texts.join(' | ')}`);
+  await assert.rejects(app.speech.listen(sound('Dashwood'), live, { signal: t.signal, onEvent }), {
+    code: 'unsupported_parameter',
+    param: 'prompt',
+  });
 });
 
 test('the language is told by the decoder of the device', { skip }, async (t) => {
