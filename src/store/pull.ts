@@ -168,9 +168,15 @@ function noSource(
     [
       `${entry.name} could not be pulled.`,
       ...(said.length > 0 ? said : ['  no source is configured (sources.order).']),
-      'Set HF_ENDPOINT or PIP_INDEX_URL to a mirror that this machine reaches, or bring the files: ' +
+      `Set ${mirrorsOf(entry)} to a mirror that this machine reaches, or bring the files: ` +
         `\`percept import ${entry.name} DIRECTORY\`.`,
     ].join('\n'),
     { cause: telling?.error },
   );
+}
+
+function mirrorsOf({ vendor }: CatalogueEntry): string {
+  return vendor === undefined
+    ? 'HF_ENDPOINT or PIP_INDEX_URL'
+    : 'HF_ENDPOINT, PERCEPT_SOURCES_HAILO_RESOURCES or PERCEPT_SOURCES_HAILO_MODEL_ZOO';
 }

@@ -16,7 +16,7 @@ export interface VendorAddresses {
 export function vendorSource(addresses: VendorAddresses): WeightSource {
   return {
     type: 'vendor',
-    url: Object.values(addresses.places).map(hidePassword).join(', '),
+    url: Object.values(addresses.places).map(hidePassword).join(' and '),
     plan: (entry, context) => plan(addresses, entry, context),
   };
 }
