@@ -4,6 +4,7 @@ import { AppError } from '../base/errors.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { LoadSpec } from '../engine/protocol.ts';
 import { CATALOGUE, estimateMemoryBytes } from '../store/catalogue.ts';
+import { hashOfFiles } from '../store/manifest.ts';
 import type { ResolvedName } from '../store/names.ts';
 import type { PullProgress } from '../store/pull.ts';
 import type { InstalledModel, Store } from '../store/store.ts';
@@ -78,7 +79,8 @@ export function createEmbedded({ engine, store, defaults }: EmbeddedParts): Embe
   }
 
   function factsOf(installed: InstalledModel): Promise<ModelFacts> {
-    const key = `${installed.directory} ${installed.manifest.checkpointHash}`;
+    // Not only of the weights: what stands beside them may have been imported anew.
+    const key = `${installed.directory} ${hashOfFiles(installed.manifest.files)}`;
     const facts = known.get(key) ?? readModelFacts(installed);
     known.set(key, facts);
     facts.catch(() => known.delete(key));
@@ -97,7 +99,7 @@ export function createEmbedded({ engine, store, defaults }: EmbeddedParts): Embe
         contextTokens,
         sequences,
         gpu,
-        template: facts.description.chatTemplate,
+        template: facts.template,
         templateFile: templateFiles[resolved.name],
       } satisfies LanguageLoadOptions,
       memoryBytes: memoryOf(resolved, installed),

@@ -6,9 +6,12 @@ import { describeGguf, type GgufDescription, SAMPLING_PREFIX } from '../graphs/g
 import { readGgufMetadata } from '../graphs/gguf-metadata.ts';
 import type { InstalledModel } from '../store/store.ts';
 import { expected, fits, type SettingName, type SettingSource, type SettingsLayer } from './settings.ts';
+import { readTemplateBeside } from './template-beside.ts';
 
 export interface ModelFacts {
   readonly description: GgufDescription;
+  /** The chat template beside the weights, else the one inside; undefined where there is neither. */
+  readonly template: string | undefined;
   /** How its makers draw tokens: generation_config.json beside the weights goes before what the weights hold. */
   readonly layers: readonly SettingsLayer[];
   /** What they say that cannot be, and is not followed; each with its origin and the reason. */
@@ -49,7 +52,8 @@ export async function readModelFacts({ manifest, directory }: InstalledModel): P
     const text = await readFile(join(directory, GENERATION_CONFIG), 'utf8');
     layers.unshift(generationConfigLayer(text, skipped));
   }
-  return { description, layers, skipped };
+  const beside = await readTemplateBeside(directory, { files: paths, skipped });
+  return { description, template: beside ?? description.chatTemplate, layers, skipped };
 }
 
 /** The text of a generation_config.json; adds what is not followed to `skipped`. */
