@@ -17,6 +17,8 @@ export interface Reason {
 }
 
 const MAX_REASON = 500;
+/** Where a server has too much to do and does not say for how long. */
+const USUAL_PAUSE_SECONDS = 5;
 
 /** Of statuses that may be another at the next try. 501 is never. */
 export function asksForPatience(status: number): boolean {
@@ -67,19 +69,24 @@ export function refusalError(
     ...(code === 'model_not_found' ? { param: 'model' } : {}),
     ...(code === 'context_exceeded' ? { param: 'messages' } : {}),
     cause,
-    ...(pauseMs === undefined ? {} : { retryAfterSeconds: pauseMs / 1000 }),
+    ...(pauseMs === undefined && code !== 'queue_full'
+      ? {}
+      : { retryAfterSeconds: pauseMs === undefined ? USUAL_PAUSE_SECONDS : pauseMs / 1000 }),
   });
 }
 
 /** What the one who asked can change has its own code; anything else is between the operator and that server. */
 function codeOf(status: number | undefined, said: string): ErrorCode {
   if (status === 404 && /model/i.test(said)) return 'model_not_found';
+  // Its limits are those of whoever asks: to be told as ours are, so that clients wait.
+  if (status === 429) return 'queue_full';
   // OpenAI and vLLM: context_length_exceeded, "maximum context length"; llama.cpp: exceed_context_size_error, "available context size".
   const isTooLong = /context_length_exceeded|exceed_context_size|(maximum|available) context (length|size)/i;
   return status !== undefined && isTooLong.test(said) ? 'context_exceeded' : 'upstream_failed';
 }
 
 function hintOf(status: number | undefined, code: ErrorCode): string {
+  if (code === 'queue_full') return ' Try again later.';
   if (code !== 'upstream_failed') return '';
   if (status === 401 || status === 403) return ' Check language.api_key.';
   if (status === undefined || status === 404) return ' Check that it runs, and language.url.';

@@ -122,6 +122,7 @@ test('Retry-After is kept to, and a pause that is too long is handed on', async 
     const late = await open(t, [answers(429, 'slow', headers(value))]);
     await assert.rejects(late.server.post(PATH, {}, never), (error) => {
       assert.ok(error instanceof AppError && Math.abs(error.retryAfterSeconds! - 3600) < 5);
+      assert.equal(error.code, 'queue_full');
       return true;
     });
     assert.equal(late.remote.heard.length, 1);
