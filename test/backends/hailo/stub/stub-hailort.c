@@ -16,6 +16,8 @@
  *   STUB_HAILORT_CRASH     FUNCTION: the function ends the process
  *   STUB_HAILORT_HANG      FUNCTION: the function never returns
  *   STUB_HAILORT_DELAY_MS  how long a frame takes from its last input to its outputs
+ *   STUB_HAILORT_THROW     METHOD: one of the C++ classes (stub-infer-model.cpp) throws
+ *   STUB_HAILORT_DEAF      if 1, shutting down a network of the C++ classes does not end what is under way
  *   STUB_HAILORT_LOG       a file that gets a line for every call
  *   STUB_HAILORT_PLAYER    a Unix socket that is asked for the outputs (test/support/hailo-player.ts). Without it element i of output k is
  *                          s + 1000 k + i, where s is the sum over the inputs j of (j + 1) times the sum of their elements.
@@ -262,11 +264,7 @@ int hailo_hef_get_sorted_output_names(hef_t *hef, const char *name, layer_name_t
 }
 
 /* ---- configured groups and their streams ---- */
-int hailo_configure_vdevice(vdevice_t *vdevice, hef_t *hef, void *params, configured_t **groups, size_t *count) {
-    NEED(vdevice != NULL && !vdevice->released && hef != NULL && !hef->released && params == NULL, "hailo_configure_vdevice");
-    CALL("hailo_configure_vdevice");
-    /* As HailoRT 5.0 to 5.2 for a Hailo-10H. */
-    if (number_of("STUB_HAILORT_ARCH", 1) == 6) return NOT_IMPLEMENTED;
+static int configure(vdevice_t *vdevice, hef_t *hef, configured_t **groups, size_t *count) {
     size_t room = *count;
     *count = hef->count;
     if (room < (size_t)hef->count) return INSUFFICIENT_BUFFER;
@@ -288,6 +286,22 @@ int hailo_configure_vdevice(vdevice_t *vdevice, hef_t *hef, void *params, config
     }
     return OK;
 }
+
+int hailo_configure_vdevice(vdevice_t *vdevice, hef_t *hef, void *params, configured_t **groups, size_t *count) {
+    NEED(vdevice != NULL && !vdevice->released && hef != NULL && !hef->released && params == NULL, "hailo_configure_vdevice");
+    CALL("hailo_configure_vdevice");
+    /* As HailoRT 5.0 to 5.2 for a Hailo-10H. */
+    if (number_of("STUB_HAILORT_ARCH", 1) == 6) return NOT_IMPLEMENTED;
+    return configure(vdevice, hef, groups, count);
+}
+
+/* For the stub of the C++ classes (stub-infer-model.cpp), which configure any device. */
+int stub_configure(vdevice_t *vdevice, hef_t *hef, configured_t **groups, size_t *count) {
+    CALL("hailo_configure_vdevice");
+    return configure(vdevice, hef, groups, count);
+}
+
+void stub_note(const char *line) { note("%s", line); }
 
 int hailo_shutdown_network_group(configured_t *configured) {
     NEED(configured != NULL && !configured->vdevice->released, "hailo_shutdown_network_group");
