@@ -90,6 +90,7 @@ test('stub survey: device, driver and library are found, and asked without takin
   const survey = await surveyHailo({
     library: stub.path,
     env: { ...stub.env, STUB_HAILORT_BUSY: '1' },
+    bridges: [],
     timeoutMs: 10_000,
     ...(await system(t, '4.23.0')),
   });
@@ -129,7 +130,13 @@ test('a node that may not be opened is seen', {
 }, async (t) => {
   const places = await system(t, '4.23.0');
   await chmod(join(places.dev, 'hailo0'), 0);
-  const { nodes } = await surveyHailo({ library: '/none', env: {}, timeoutMs: 10_000, ...places });
+  const { nodes } = await surveyHailo({
+    library: '/none',
+    env: {},
+    bridges: [],
+    timeoutMs: 10_000,
+    ...places,
+  });
   assert.deepEqual(nodes, [{ path: join(places.dev, 'hailo0'), isUsable: false }]);
 });
 
