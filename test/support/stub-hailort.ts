@@ -58,12 +58,21 @@ export interface BridgedStub extends HailoStub {
   readonly bridge: string;
 }
 
-/** With the C++ classes, and with a bridge to them that was built for the version 5.2.0 of HailoRT, which the stub claims to be by its `env`. */
-export async function compileBridgedStub(context: TestContext): Promise<BridgedStub> {
+/**
+ * With the C++ classes, and with a bridge to them that was built for the version 5.2.0 of HailoRT, which the stub claims to be by its `env`,
+ * or `version` whatever the environment says.
+ */
+export async function compileBridgedStub(
+  context: TestContext,
+  { version }: { readonly version?: string } = {},
+): Promise<BridgedStub> {
   const objects = compileObjects();
   const folder = await temporaryFolder(context);
   const [path, bridge] = [join(folder, 'stub-libhailort.so'), join(folder, 'stub-bridge.so')];
-  link(path, [objects.functions, objects.classes]);
+  const functions = version === undefined ? objects.functions : join(folder, 'functions.o');
+  if (version !== undefined)
+    execFileSync('cc', ['-std=gnu11', '-fPIC', `-DSTUB_VERSION="${version}"`, '-c', '-o', functions, SOURCE]);
+  link(path, [functions, objects.classes]);
   link(bridge, [objects.bridge, path]);
   const logPath = join(folder, 'stub-calls.log');
   return {

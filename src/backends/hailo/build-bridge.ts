@@ -63,7 +63,8 @@ export async function buildBridge(options: BuildOptions): Promise<BuiltBridge> {
   } catch (thrown) {
     throw cannotWrite(thrown, output);
   } finally {
-    await rm(partial, { force: true });
+    // Where it cannot be removed, it could not be written either.
+    await rm(partial, { force: true }).catch(() => {});
   }
   return { path: output, compiler: compiler.join(' '), version };
 }
@@ -149,7 +150,7 @@ async function compile(
 
 function cannotWrite(thrown: unknown, output: string): unknown {
   const code = (thrown as NodeJS.ErrnoException | undefined)?.code ?? '';
-  if (!['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EISDIR', 'ENOTEMPTY'].includes(code)) return thrown;
+  if (!['EACCES', 'EEXIST', 'EISDIR', 'ENOTDIR', 'EPERM', 'EROFS'].includes(code)) return thrown;
   return new AppError(
     'not_runnable',
     `The bridge cannot be written to ${output} (${code}). Choose another place with --output, or run the command as one who may write there (sudo).`,

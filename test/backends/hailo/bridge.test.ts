@@ -1,10 +1,11 @@
 /** What only the bridge does: being chosen, its versions, its order of calls, and what it keeps from whom. By the stub of HailoRT's C++ classes. */
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'node:test';
 import { startPlayer } from '../../support/hailo-player.ts';
-import { whyNoStub } from '../../support/stub-hailort.ts';
+import { compileBridgedStub, whyNoStub } from '../../support/stub-hailort.ts';
 import { ADDER, BRIDGE, FLOATS, leaks, misuses, PICTURE, stubDevice } from './stub-device.ts';
 
 const { skip } = BRIDGE;
@@ -134,12 +135,25 @@ test('stub bridge: one that is broken, foreign, or of other versions is refused,
 test('stub bridge: one that runs with another libhailort than the one that is named is refused', {
   skip,
 }, async (t) => {
-  const [stub, other] = [await stubDevice(t, {}, BRIDGE), await BRIDGE.compile(t)];
-  stub.set('STUB_HAILORT_VERSION', '5.2.0');
-  // Both claim one version, as they read one environment; the bridge is told apart by what it was linked to.
-  const device = await stub.open({ bridges: [other.bridge!] });
-  await device.close();
+  const stub = await stubDevice(t, {}, BRIDGE);
+  const other = await compileBridgedStub(t, { version: '5.1.1' });
+  await assert.rejects(stub.open({ bridges: [other.bridge] }), {
+    code: 'not_runnable',
+    message: /was built for HailoRT 5\.2\.0 and runs with 5\.1\.1; installed is 5\.2\.0, at .*Build it again/,
+  });
   assert.deepEqual(leaks(stub.log()), []);
+});
+
+test('stub bridge: one with another interface is refused, whatever else it has', { skip }, async (t) => {
+  const stub = await stubDevice(t, {}, BRIDGE);
+  const source = join(stub.folder, 'other.c');
+  await writeFile(source, 'int percept_hailo_interface(void) { return 99; }\n');
+  execFileSync('cc', ['-shared', '-fPIC', '-o', join(stub.folder, 'other.so'), source]);
+  await assert.rejects(stub.open({ bridges: [join(stub.folder, 'other.so')] }), {
+    code: 'not_runnable',
+    message:
+      /built by another version of Percept: its interface is 99, and this one needs 1\. Build it again/,
+  });
 });
 
 test('stub bridge: what its device does not open keeps its status, and an absent device its remedy', {
@@ -182,8 +196,11 @@ test('stub bridge: an exception in a run, or in its end, fails that alone', { sk
     code: 'model_failed',
     message: /^Closing the network picture.*\(8\)/,
   });
-  await device.close();
-  assert.deepEqual(misuses(stub.log()), []);
+  await assert.rejects(device.close(), { message: /^Closing the network picture/ });
+  assert.deepEqual(
+    [leaks(stub.log()).filter((line) => !line.startsWith('group')), misuses(stub.log())],
+    [[], []],
+  );
 });
 
 test('stub bridge: a network that never answers is kept from the library’s way, and time-outs hold', {

@@ -6,7 +6,7 @@
  *   stub-hef 1 / arch NUMBER / group NAME / input|output NAME HEIGHT WIDTH FEATURES TYPE ORDER ZERO_POINT SCALE
  *
  * Steered by environment variables, which are read at every call:
- *   STUB_HAILORT_VERSION   what it claims to be, 4.23.0 unless given; below 4.20 a vstream info has 432 bytes, else 436
+ *   STUB_HAILORT_VERSION   what it claims to be, 4.23.0 unless given, or what it was compiled with as STUB_VERSION; below 4.20 a vstream info has 432 bytes, else 436
  *   STUB_HAILORT_DEVICES   how many devices a scan finds, 1 unless given
  *   STUB_HAILORT_ARCH      their hailo_device_architecture_t, 1 (HAILO8) unless given
  *   STUB_HAILORT_BUSY      if 1, they are held by another program
