@@ -211,9 +211,16 @@ int wait_for_answer(Network &network, const std::shared_ptr<Call> &call, std::ch
     return call->wait_until(deadline, call->is_ended) ? call->status : HAILO_TIMEOUT;
 }
 
+bool is_over(Network &network) {
+    std::lock_guard<std::mutex> lock(network.mutex);
+    return network.is_over;
+}
+
 int run(Network &network, const char *inputs, char *outputs, milliseconds timeout) {
     const auto deadline = std::chrono::steady_clock::now() + timeout;
     const auto call = std::make_shared<Call>(network.frames);
+    /* The library may still be reading what a failed run left. */
+    if (is_over(network)) return HAILO_STREAM_ABORT;
     for (const Frame &frame : call->frames->inputs) {
         std::memcpy(frame.memory.get(), inputs, frame.size);
         inputs += frame.size;

@@ -19,7 +19,7 @@ typedef enum {
 } hailo_status;
 typedef enum { HAILO_SCHEDULING_ALGORITHM_NONE = 0, HAILO_SCHEDULING_ALGORITHM_ROUND_ROBIN = 1 } hailo_scheduling_algorithm_t;
 typedef enum { HAILO_FORMAT_TYPE_UINT8 = 1, HAILO_FORMAT_TYPE_FLOAT32 = 3 } hailo_format_type_t;
-typedef enum { HAILO_FORMAT_ORDER_NHWC = 1 } hailo_format_order_t;
+typedef enum { HAILO_FORMAT_ORDER_AUTO = 0, HAILO_FORMAT_ORDER_NHWC = 1, HAILO_FORMAT_ORDER_NC = 6 } hailo_format_order_t;
 typedef struct { uint32_t major, minor, revision; } hailo_version_t;
 typedef struct { char id[32]; } hailo_device_id_t;
 typedef struct { uint32_t device_count; hailo_device_id_t *device_ids; hailo_scheduling_algorithm_t scheduling_algorithm; const char *group_id; bool multi_process_service; } hailo_vdevice_params_t;
