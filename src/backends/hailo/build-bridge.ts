@@ -90,7 +90,7 @@ async function findCompiler({ env, signal }: BuildOptions): Promise<readonly str
 
 function noLibrary({ path, problem }: LibraryReport): AppError {
   return refused(
-    `HailoRT is needed for it, and its library was not loaded (${path}): ${problem?.message ?? 'it did not say its version'} On Raspberry Pi OS with an AI HAT+ 2: sudo apt install hailo-h10-all.`,
+    `HailoRT is needed to build the bridge, and its library was not loaded (${path}): ${problem?.message ?? 'it did not say its version'} On Raspberry Pi OS with an AI HAT+ 2: sudo apt install hailo-h10-all.`,
   );
 }
 
