@@ -50,7 +50,9 @@ test('what is missing is told with what to install', { skip }, async (t) => {
   await assert.rejects(build({ env: { ...env, CXX: '/none/c++' } }), refusal(/CXX is \/none\/c\+\+/));
   await assert.rejects(
     build({ library: '/none/libhailort.so' }),
-    refusal(/^HailoRT is needed to build the bridge.*\/none\/libhailort\.so.*sudo apt install hailo-h10-all\.$/),
+    refusal(
+      /^HailoRT is needed to build the bridge.*\/none\/libhailort\.so.*sudo apt install hailo-h10-all\.$/,
+    ),
   );
   await assert.rejects(
     build({ include: '/none' }),
