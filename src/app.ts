@@ -1,5 +1,6 @@
 /** The composition root: makes every room from the configuration and hands each what it needs of the others. */
 import { join } from 'node:path';
+import { bridgePlaces } from './backends/hailo/bridge-places.ts';
 import type { HailoOptions } from './backends/hailo/contract.ts';
 import type { Logger } from './base/logger.ts';
 import { type Environment, NO_TELEMETRY, proxySettings } from './config/environment.ts';
@@ -208,21 +209,18 @@ function speechDefaults({
       batchSize: speech.batchSize,
       maxDurationSeconds: audio.maxDurationSeconds,
     },
-    hailo: hailoOptions(hailo),
+    hailo: hailoOptions({ home, hailo }),
     keepAliveSeconds: keepAliveOf(models),
   };
 }
 
-function hailoOptions({
-  library,
-  groupId,
-  multiProcessService,
-  timeoutSeconds,
-}: Config['hailo']): HailoOptions {
-  return { library, groupId, multiProcessService, timeoutMs: timeoutSeconds * 1000 };
+function hailoOptions({ home, hailo }: Pick<Config, 'home' | 'hailo'>): HailoOptions {
+  const { library, bridge, groupId, multiProcessService, timeoutSeconds } = hailo;
+  const bridges = bridgePlaces(home, bridge);
+  return { library, bridges, groupId, multiProcessService, timeoutMs: timeoutSeconds * 1000 };
 }
 
-function visionDefaults({ models, vision, hailo, offline }: Config): VisionDefaults {
+function visionDefaults({ home, models, vision, hailo, offline }: Config): VisionDefaults {
   return {
     model: models.vision,
     computeType: models.computeType,
@@ -236,7 +234,7 @@ function visionDefaults({ models, vision, hailo, offline }: Config): VisionDefau
     resize: vision.resize,
     textCacheEntries: vision.textCacheEntries,
     logitScale: vision.logitScale ?? undefined,
-    hailo: { ...hailoOptions(hailo), textEncoder: hailo.textEncoder },
+    hailo: { ...hailoOptions({ home, hailo }), textEncoder: hailo.textEncoder },
     keepAliveSeconds: keepAliveOf(models),
   };
 }

@@ -30,6 +30,7 @@ const COMMANDS = [
   () => import('./cli/import.ts'),
   () => import('./cli/config.ts'),
   () => import('./cli/doctor.ts'),
+  () => import('./cli/hailo-bridge.ts'),
   () => import('./cli/install.ts'),
   () => import('./cli/verify.ts'),
   () => import('./cli/uninstall.ts'),

@@ -17,7 +17,7 @@ import type { Transcript } from '../src/speech/transcript.ts';
 import { DEFAULT_DETECTION } from '../src/speech/utterance-detector.ts';
 import { wordErrors } from '../src/speech/word-error-rate.ts';
 import { startPlayer } from '../test/support/hailo-player.ts';
-import { compileStub, whyNoStub } from '../test/support/stub-hailort.ts';
+import { compileBridgedStub, compileStub, whyNoBridge, whyNoStub } from '../test/support/stub-hailort.ts';
 import { temporaryFolder } from '../test/support/temporary.ts';
 import { type FixedShape, fixedWhisper } from './support/fixed-whisper.ts';
 import { NO_CONFIG_FILE, openApp, ownHome, testEnvironment } from './support/home.ts';
@@ -38,15 +38,22 @@ interface Case {
 /** The shapes in which Hailo publishes them, with and without the positions inside. */
 const CASES: readonly Case[] = [
   { source: 'whisper-tiny.en', shape: { seconds: 10, sequence: 32, hasPositions: true } },
+  {
+    source: 'whisper-tiny.en',
+    shape: { seconds: 10, sequence: 32, hasPositions: true, architecture: 'HAILO10H' },
+  },
   { source: 'whisper-base', shape: { seconds: 5, sequence: 24, hasPositions: false } },
   { source: 'whisper-base', shape: { seconds: 10, sequence: 64, hasPositions: true } },
 ];
 
 for (const { source, shape } of CASES) {
-  const { seconds, sequence, hasPositions } = shape;
-  const name = `${source} of ${seconds} s and ${sequence} tokens, positions ${hasPositions ? 'inside' : 'by the host'}`;
-  test(`${name}, hears within ${WORSE_PERCENT} points of the CPU`, { skip }, async (t) => {
-    const { transcribe } = await stubbed(t, source, shape);
+  const { seconds, sequence, hasPositions, architecture } = shape;
+  const isBridged = architecture === 'HAILO10H';
+  const name = `${source} of ${seconds} s and ${sequence} tokens, positions ${hasPositions ? 'inside' : 'by the host'}${isBridged ? ', through the bridge' : ''}`;
+  test(`${name}, hears within ${WORSE_PERCENT} points of the CPU`, {
+    skip: skip || (isBridged && whyNoBridge()),
+  }, async (t) => {
+    const { transcribe, calls } = await stubbed(t, source, shape);
     const cpu = openApp();
     t.after(() => cpu.close({ timeoutMs: 0 }));
     let [words, here, there] = [0, 0, 0];
@@ -63,6 +70,8 @@ for (const { source, shape } of CASES) {
       here - there <= (WORSE_PERCENT / 100) * words,
       `${here} errors beside ${there} in ${words} words`,
     );
+    assert.equal(calls().filter((line) => line === 'c++ create_infer_model').length, isBridged ? 2 : 0);
+    assert.ok(!calls().some((line) => line.startsWith('MISUSE')));
   });
 }
 
@@ -161,12 +170,15 @@ interface Stubbed {
   readonly app: App;
   transcribe(path: string, changes?: Partial<SpeechRequest>): Promise<Transcript>;
   importAs(name: string): Promise<void>;
+  /** Of the stub. */
+  calls(): string[];
 }
 
 /** A Percept whose Hailo device is the stub, with the fixed model on it. */
 async function stubbed(t: TestContext, source: string, shape: FixedShape): Promise<Stubbed> {
   const folder = await temporaryFolder(t);
-  const stub = await compileStub(t);
+  const bridged = shape.architecture === 'HAILO10H' ? await compileBridgedStub(t) : undefined;
+  const stub = bridged ?? (await compileStub(t));
   const from = openApp();
   const { directory } = await from.store.require(source);
   await from.close({ timeoutMs: 0 });
@@ -180,7 +192,11 @@ async function stubbed(t: TestContext, source: string, shape: FixedShape): Promi
   });
   const { config } = loadConfig({
     env,
-    flags: { 'hailo.library': stub.path, 'hailo.timeout_seconds': 60 },
+    flags: {
+      'hailo.library': stub.path,
+      'hailo.bridge': bridged?.bridge ?? null,
+      'hailo.timeout_seconds': 60,
+    },
     configFile: NO_CONFIG_FILE,
   });
   const app = createApp({ config, env, logger: silentLogger });
@@ -200,6 +216,7 @@ async function stubbed(t: TestContext, source: string, shape: FixedShape): Promi
   await importAs('fixed');
   return {
     app,
+    calls: stub.log,
     importAs,
     transcribe: (path, changes) =>
       app.speech.transcribe(path, { ...request('fixed'), ...changes }, context(t)),

@@ -1,4 +1,5 @@
 /** The line of `percept doctor` about Hailo devices. */
+import { bridgePlaces } from '../backends/hailo/bridge-places.ts';
 import { foundOf, problemsOf, surveyHailo } from '../backends/hailo/survey.ts';
 import { readEnvironment } from '../config/environment.ts';
 import type { Config } from '../config/schema.ts';
@@ -7,12 +8,17 @@ import type { Config } from '../config/schema.ts';
 const SURVEY_TIMEOUT_MS = 15_000;
 
 /** Where nothing asks for a device, its absence is no flaw. */
-export async function checkHailo({ hailo, profile }: Pick<Config, 'hailo' | 'profile'>): Promise<{
+export async function checkHailo({
+  home,
+  hailo,
+  profile,
+}: Pick<Config, 'home' | 'hailo' | 'profile'>): Promise<{
   readonly state: 'ok' | 'warn';
   readonly message: string;
 }> {
   const survey = await surveyHailo({
     library: hailo.library,
+    bridges: bridgePlaces(home, hailo.bridge),
     env: readEnvironment(),
     timeoutMs: SURVEY_TIMEOUT_MS,
   });

@@ -7,6 +7,10 @@ export const hailoKeys = z.object({
     z.string().min(1).default('auto'),
     'Path of libhailort; auto looks where its packages install it.',
   ),
+  bridge: note(
+    z.string().min(1).nullable().default('auto'),
+    'Path of the bridge to a Hailo-10H (percept hailo-bridge build); auto looks in hailo/ of the data directory, /usr/local/lib and /usr/lib/percept; null uses none.',
+  ),
   groupId: note(
     z.string().min(1).max(255).default('SHARED'),
     'Models of one process that name the same group share one device.',

@@ -23,6 +23,8 @@ export interface FixedShape {
   readonly sequence: number;
   /** The decoder adds the positions itself; otherwise the host must. */
   readonly hasPositions: boolean;
+  /** What its HEFs are written for; a Hailo-8 unless given. */
+  readonly architecture?: 'HAILO8P' | 'HAILO10H';
 }
 
 export interface FixedWhisper {
@@ -45,6 +47,7 @@ export async function fixedWhisper(
   const checkpoint = openWhisperCheckpoint(source);
   await mkdir(directory, { recursive: true });
   const { width, melBins, vocabulary } = checkpoint.sizes;
+  const { architecture = 'HAILO8P' } = shape;
   const frames = 100 * shape.seconds;
   const positions = frames / 2;
   const cuts = slicesOf(vocabulary);
@@ -62,6 +65,7 @@ export async function fixedWhisper(
   await writeFile(
     join(directory, 'fixed-whisper-encoder.hef'),
     writeHef({
+      architecture,
       groups: [
         {
           name: 'encoder',
@@ -74,6 +78,7 @@ export async function fixedWhisper(
   await writeFile(
     join(directory, 'fixed-whisper-decoder.hef'),
     writeHef({
+      architecture,
       groups: [
         {
           name: 'decoder',

@@ -43,11 +43,13 @@ test('every `npm run` of the pages is a script of package.json', async () => {
 
 test('every `percept` command line of the pages has a command and options that exist', async () => {
   const used = (await pages()).flatMap(({ text }) =>
-    [...text.matchAll(/(?:npx percept|main\.js|`percept) ([a-z]+)([^`\n#]*)/g)].map(([, command, rest]) => ({
-      command: command!,
-      next: /^ ([a-z]+)/.exec(rest!)?.[1],
-      options: [...rest!.matchAll(/--[a-z-]+/g)].map(([option]) => option),
-    })),
+    [...text.matchAll(/(?:npx percept|main\.js|`percept) ([a-z]+(?:-[a-z]+)*)([^`\n#]*)/g)].map(
+      ([, command, rest]) => ({
+        command: command!,
+        next: /^ ([a-z]+)/.exec(rest!)?.[1],
+        options: [...rest!.matchAll(/--[a-z-]+/g)].map(([option]) => option),
+      }),
+    ),
   );
   assert.ok(used.length > 15);
   const help = new Map<string, string>();

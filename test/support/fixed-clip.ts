@@ -28,13 +28,15 @@ export interface FixedClipOptions {
   readonly hasText: boolean;
   /** The text encoder adds the positions itself; otherwise the host must. */
   readonly hasPositions: boolean;
+  /** What its HEFs are written for; a Hailo-8 unless given. */
+  readonly architecture?: 'HAILO8P' | 'HAILO10H';
 }
 
 const FLOAT = { compute: 'float32' } as const;
 
 export async function fixedClip(
   directory: string,
-  { hasText, hasPositions }: FixedClipOptions,
+  { hasText, hasPositions, architecture = 'HAILO8P' }: FixedClipOptions,
 ): Promise<FixedClip> {
   await mkdir(directory, { recursive: true });
   await cp(SHAPES, directory, { recursive: true, filter: (path) => !path.includes('examples') });
@@ -51,7 +53,10 @@ export async function fixedClip(
   const square: SyntheticLayer = { name: 'image/input', shape: [imageSize, imageSize, 3] };
   const rows = (name: string): SyntheticLayer => ({ name, shape: [1, contextLength, width] });
   const write = (file: string, name: string, input: SyntheticLayer, output: SyntheticLayer) =>
-    writeFile(join(directory, file), writeHef({ groups: [{ name, inputs: [input], outputs: [output] }] }));
+    writeFile(
+      join(directory, file),
+      writeHef({ architecture, groups: [{ name, inputs: [input], outputs: [output] }] }),
+    );
   await write('shapes_image_encoder.hef', 'image', square, { name: 'image/fc1', shape: [1, 1, dimension] });
   if (hasText) await write('shapes_text_encoder.hef', 'text', rows('text/input'), rows('text/ln1'));
   return {

@@ -1,30 +1,41 @@
 /** The library's calls, with every status but success thrown as an error that says what was being done. */
 import type { ErrorCode } from '../../base/errors.ts';
 import { WORD_BYTES } from './layouts.ts';
-import type { Argument, HailoFunction, HailoLibrary } from './library.ts';
+import type { Argument, HailoFunction, HailoLibrary, NativeFunctions } from './library.ts';
 import { STATUS, statusError } from './status.ts';
 
-export interface CheckedCalls {
-  readonly library: HailoLibrary;
+export interface Calls<Name extends string> {
   /** For what answers at once. */
-  now(name: HailoFunction, ...values: Argument[]): void;
+  now(name: Name, ...values: Argument[]): void;
   /** In a thread of Node's pool. */
-  later(name: HailoFunction, ...values: Argument[]): Promise<void>;
+  later(name: Name, ...values: Argument[]): Promise<void>;
   /** Throws for any status but success. */
   check(status: number): void;
 }
 
+export interface CheckedCalls extends Calls<HailoFunction> {
+  readonly library: HailoLibrary;
+}
+
 /** `doing` begins the message of an error; `code` is the error's where the status does not say. */
 export function checkedCalls(library: HailoLibrary, doing: string, code: ErrorCode): CheckedCalls {
+  return { library, ...callsOf(library, doing, code) };
+}
+
+/** The same for any library that answers with the statuses of Hailo's. */
+export function callsOf<Name extends string>(
+  functions: NativeFunctions<Name>,
+  doing: string,
+  code: ErrorCode,
+): Calls<Name> {
   const check = (status: number) => {
     if (status === STATUS.ok) return;
-    throw statusError(status, { doing, code, libraryName: library.statusName(status) });
+    throw statusError(status, { doing, code, libraryName: functions.statusName(status) });
   };
   return {
-    library,
     check,
-    now: (name, ...values) => check(library.callNow(name, ...values)),
-    later: async (name, ...values) => check(await library.call(name, ...values)),
+    now: (name, ...values) => check(functions.callNow(name, ...values)),
+    later: async (name, ...values) => check(await functions.call(name, ...values)),
   };
 }
 

@@ -65,10 +65,15 @@ export function majorVersionFor(deviceChip: number): 4 | 5 | undefined {
   return deviceChip <= 2 ? 4 : 5;
 }
 
+/** A Hailo-10H is a computer of its own, which HailoRT hands to the InferModel of C++: the bridge to it is used where there is one. */
+export function needsBridge(deviceChip: number): boolean {
+  return deviceChip === HAILO_10H;
+}
+
 /**
- * Whether the library cannot configure the device by its C functions, which answer "not implemented": a Hailo-10H is a computer of its own
- * that HailoRT, up to 5.2, hands to the InferModel of C++ only. A later version may do it, so what decides is the library's answer.
+ * Whether the library is known not to configure the device by its C functions, which answer "not implemented". Without a bridge a later version is
+ * tried, and its answer decides.
  */
 export function isForCppOnly(deviceChip: number, { major, minor }: HailoVersion): boolean {
-  return deviceChip === HAILO_10H && major === 5 && minor <= 2;
+  return needsBridge(deviceChip) && major === 5 && minor <= 2;
 }

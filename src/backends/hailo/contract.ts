@@ -3,6 +3,8 @@
 export interface HailoOptions {
   /** Path of libhailort, or `auto`. */
   readonly library: string;
+  /** Where the bridge to a Hailo-10H may lie, in this order; the first that is there is used, and none where there is none. */
+  readonly bridges: readonly string[];
   /** Networks of this process under one group share one virtual device. */
   readonly groupId: string;
   /** Hailo-8 only: share the device with other processes through `hailort_service`. */

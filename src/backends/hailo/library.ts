@@ -1,4 +1,4 @@
-/** libhailort by its C functions: the only file that knows koffi. Nothing is loaded before the first device is asked for. */
+/** libhailort by its C functions, and the bridge to its C++ classes: the only file that knows koffi. Nothing is loaded before the first device is asked for. */
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { AppError } from '../../base/errors.ts';
@@ -39,22 +39,39 @@ const FUNCTIONS = {
   hailo_release_output_vstreams: ['void *', 'size_t'],
 } as const;
 
-export type HailoFunction = keyof typeof FUNCTIONS;
+/** Of the bridge (native/hailo-bridge/hailo-bridge.cpp). */
+const BRIDGE_FUNCTIONS = {
+  percept_hailo_interface: [],
+  percept_hailo_versions: ['void *', 'void *'],
+  percept_hailo_open: ['str', 'void *'],
+  percept_hailo_close: ['void *'],
+  percept_hailo_load: ['void *', 'str', 'int', 'int', 'void *'],
+  percept_hailo_describe: ['void *', 'void *', 'void *'],
+  percept_hailo_run: ['void *', 'void *', 'size_t', 'void *', 'size_t', 'uint32_t'],
+  percept_hailo_abort: ['void *'],
+  percept_hailo_unload: ['void *', 'uint32_t'],
+} as const;
 
-export interface HailoLibrary {
+export type HailoFunction = keyof typeof FUNCTIONS;
+export type BridgeFunction = keyof typeof BRIDGE_FUNCTIONS;
+
+export interface NativeFunctions<Name extends string> {
   readonly path: string;
-  readonly version: HailoVersion;
-  /** Of one vstream info in this version. */
-  readonly vstreamInfoBytes: number;
   /** For what answers at once. The thread is busy meanwhile. */
-  callNow(name: HailoFunction, ...values: Argument[]): number;
+  callNow(name: Name, ...values: Argument[]): number;
   /**
    * In a thread of Node's pool, one for each open call. What the arguments point to is kept until the answer, and must not be changed,
    * moved or read before.
    */
-  call(name: HailoFunction, ...values: Argument[]): Promise<number>;
+  call(name: Name, ...values: Argument[]): Promise<number>;
   /** The library's name of a status; undefined for one that it does not know. */
   statusName(status: number): string | undefined;
+}
+
+export interface HailoLibrary extends NativeFunctions<HailoFunction> {
+  readonly version: HailoVersion;
+  /** Of one vstream info in this version. */
+  readonly vstreamInfoBytes: number;
   /** Where a buffer lies; good for as long as the buffer is kept. */
   addressOf(bytes: Uint8Array): bigint;
 }
@@ -78,17 +95,59 @@ const KEPT_STACKS = 4;
 export async function openLibrary(path: string): Promise<HailoLibrary> {
   const found = path === 'auto' ? findLibrary() : path;
   const { default: koffi } = await importKoffi();
-  const functions = loadFunctions(koffi, found);
+  const { functions, statusText } = loading(
+    () => ({
+      functions: loadFunctions(koffi, found, FUNCTIONS),
+      statusText: koffi.load(found).func('hailo_get_status_message', 'str', ['int']),
+    }),
+    (reason) =>
+      `Hailo’s library ${found} cannot be loaded: ${reason}. Install HailoRT, with the driver of the same version, or name its library with hailo.library.`,
+  );
+  const calls = nativeCalls<HailoFunction>(found, functions);
   const bytes = Buffer.alloc(VERSION_BYTES);
-  const status = functions.get('hailo_get_library_version')!(bytes);
+  const status = calls.callNow('hailo_get_library_version', bytes);
   if (status !== 0)
     throw new AppError('not_runnable', `The library ${found} does not say its version (status ${status}).`);
   const version = readVersion(bytes);
-  const statusText = functions.get('hailo_get_status_message')!;
   return {
-    path: found,
+    ...calls,
     version,
     vstreamInfoBytes: vstreamInfoBytes(version),
+    statusName: (code) => statusText(code) ?? undefined,
+    addressOf: (buffer) => koffi.address(buffer),
+  };
+}
+
+/**
+ * The functions of a bridge for `library`, which is loaded and stays. Throws `not_runnable` for what cannot be loaded, is no bridge, or has another interface;
+ * the versions of HailoRT are for the caller to compare.
+ */
+export async function openBridgeLibrary(
+  path: string,
+  { library, interfaceVersion }: { readonly library: HailoLibrary; readonly interfaceVersion: number },
+): Promise<NativeFunctions<BridgeFunction>> {
+  const { default: koffi } = await importKoffi();
+  const refusal = (reason: string) =>
+    `The bridge to the Hailo device ${path} cannot be loaded: ${reason}. Build it again: percept hailo-bridge build.`;
+  // First alone, as another interface may lack the rest.
+  const { percept_hailo_interface } = BRIDGE_FUNCTIONS;
+  const first = loading(() => loadFunctions(koffi, path, { percept_hailo_interface }), refusal);
+  const found = first.get('percept_hailo_interface')!();
+  if (found !== interfaceVersion)
+    throw new AppError(
+      'not_runnable',
+      `The bridge to the Hailo device ${path} was built by another version of Percept: its interface is ${found}, and this one needs ${interfaceVersion}. Build it again: percept hailo-bridge build.`,
+    );
+  const functions = loading(() => loadFunctions(koffi, path, BRIDGE_FUNCTIONS), refusal);
+  return { ...nativeCalls(path, functions), statusName: library.statusName };
+}
+
+function nativeCalls<Name extends string>(
+  path: string,
+  functions: ReadonlyMap<string, NativeFunction>,
+): Omit<NativeFunctions<Name>, 'statusName'> {
+  return {
+    path,
     callNow: (name, ...values) => functions.get(name)!(...values),
     call: (name, ...values) =>
       new Promise((resolve, reject) => {
@@ -99,8 +158,6 @@ export async function openLibrary(path: string): Promise<HailoLibrary> {
           else resolve(status);
         });
       }),
-    statusName: (code) => statusText(code) ?? undefined,
-    addressOf: (buffer) => koffi.address(buffer),
   };
 }
 
@@ -141,26 +198,26 @@ async function importKoffi() {
 type Koffi = Awaited<ReturnType<typeof importKoffi>>['default'];
 type NativeFunction = ReturnType<ReturnType<Koffi['load']>['func']>;
 
-function loadFunctions(koffi: Koffi, path: string): Map<string, NativeFunction> {
+/** By their names, each answering a number. */
+function loadFunctions(
+  koffi: Koffi,
+  path: string,
+  table: Readonly<Record<string, readonly string[]>>,
+): Map<string, NativeFunction> {
   // It can be set before the first library is loaded only.
   if (koffi.config().async_stack_size !== STACK_BYTES)
     koffi.config({ async_stack_size: STACK_BYTES, resident_async_pools: KEPT_STACKS });
+  const library = koffi.load(path);
+  return new Map(
+    Object.entries(table).map(([name, parameters]) => [name, library.func(name, 'int', [...parameters])]),
+  );
+}
+
+function loading<T>(load: () => T, refusal: (reason: string) => string): T {
   try {
-    const library = koffi.load(path);
-    const functions = new Map<string, NativeFunction>(
-      Object.entries(FUNCTIONS).map(([name, parameters]) => [
-        name,
-        library.func(name, 'int', [...parameters]),
-      ]),
-    );
-    functions.set('hailo_get_status_message', library.func('hailo_get_status_message', 'str', ['int']));
-    return functions;
+    return load();
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new AppError(
-      'not_runnable',
-      `Hailo’s library ${path} cannot be loaded: ${reason}. Install HailoRT, with the driver of the same version, or name its library with hailo.library.`,
-      { cause },
-    );
+    throw new AppError('not_runnable', refusal(reason.replace(/\.$/, '')), { cause });
   }
 }

@@ -1,77 +1,55 @@
 /**
- * One network on a device. Frames are answered one after another: written, then read, by calls that wait in a thread of Node's pool and
+ * One network on a device, whichever way its frames take. They are answered one after another, by calls that wait in a thread of Node's pool and
  * need one such thread at a time, so that a pool of one is enough.
  *
  * A run that is aborted while it waits for its turn ends at once. One that is under way is brought to its end, which is milliseconds or the
- * time-out, and its answer dropped: the library goes on using the caller's memory until then, and a frame that is half written or half read
- * would mix into the next. After a call that failed, a late frame could still come, so the network group is shut down and, before the next
- * run, configured anew: what belongs to the old group is never read again.
+ * time-out, and its answer dropped: the library goes on using the memory of its frames until then, and a frame that is half written or half read
+ * would mix into the next. After a call that failed, a late frame could still come, so the network is closed on the device and, before the next
+ * run, configured anew: what belongs to the old one is never read again.
  */
 import { throwIfAborted } from '../../base/abort.ts';
 import { AppError } from '../../base/errors.ts';
-import { type CheckedCalls, checkedCalls, wordAt } from './checked-calls.ts';
 import type { HailoFormat, HailoFrame, HailoNetwork, HailoStream } from './contract.ts';
-import { WORD_BYTES } from './layouts.ts';
-import type { HailoLibrary } from './library.ts';
-import {
-  BYTES_OF,
-  closeStreams,
-  describeGroup,
-  frameLength,
-  type GroupShape,
-  type OpenStreams,
-  openStreams,
-  type StreamOptions,
-} from './streams.ts';
 import { createTurns } from './turns.ts';
 
-/** Opens a HEF whose chip was looked at before. Throws `unsupported_model` or `not_runnable`, with nothing left open. */
-export async function openNetwork(
-  library: HailoLibrary,
-  { vdevice, hefPath }: { readonly vdevice: bigint; readonly hefPath: string },
-  options: StreamOptions,
-): Promise<HailoNetwork> {
-  const doing = `Loading ${hefPath} on the Hailo device`;
-  const loading = checkedCalls(library, doing, 'not_runnable');
-  const handle = Buffer.alloc(WORD_BYTES);
-  await checkedCalls(library, doing, 'unsupported_model').later('hailo_create_hef_file', handle, hefPath);
-  const hef = wordAt(handle);
-  try {
-    const shape = describeGroup(loading, hef);
-    const open = (calls: CheckedCalls) => openStreams(calls, { vdevice, hef, shape }, options);
-    return createNetwork(library, { hef, shape, first: await open(loading), open }, options);
-  } catch (thrown) {
-    // The first failure is the one to tell.
-    await loading.later('hailo_release_hef', hef).catch(() => {});
-    throw thrown;
-  }
+export interface StreamOptions {
+  readonly formats: { readonly input: HailoFormat; readonly output: HailoFormat };
+  readonly timeoutMs: number;
 }
 
-interface Opened {
-  readonly hef: bigint;
-  readonly shape: GroupShape;
-  readonly first: OpenStreams;
-  open(calls: CheckedCalls): Promise<OpenStreams>;
+export interface NetworkShape {
+  readonly name: string;
+  readonly inputs: readonly HailoStream[];
+  /** As the HEF sorts them. */
+  readonly outputs: readonly HailoStream[];
 }
 
-function createNetwork(
-  library: HailoLibrary,
-  { hef, shape, first, open }: Opened,
-  { formats }: StreamOptions,
-): HailoNetwork {
-  const running = checkedCalls(
-    library,
-    `Running the network ${shape.name} on the Hailo device`,
-    'model_failed',
-  );
-  const closing = checkedCalls(
-    library,
-    `Closing the network ${shape.name} on the Hailo device`,
-    'model_failed',
-  );
+/** A network on the device, good until its first failed run. */
+export interface ConfiguredNetwork {
+  /** One at a time, with frames of the network's shape. */
+  run(inputs: readonly HailoFrame[]): Promise<HailoFrame[]>;
+  /** Has the run under way end soon, as a failed one. */
+  abort(): Promise<unknown>;
+  /** After the last run. */
+  close(): Promise<void>;
+}
+
+export interface NetworkParts {
+  readonly shape: NetworkShape;
+  readonly formats: StreamOptions['formats'];
+  readonly first: ConfiguredNetwork;
+  /** Throws `model_failed` where the device takes it no more. */
+  configure(): Promise<ConfiguredNetwork>;
+  /** What outlives the configured networks. */
+  release(): Promise<void>;
+}
+
+export const BYTES_OF = { uint8: 1, float32: 4 } as const satisfies Record<HailoFormat, number>;
+
+export function createNetwork({ shape, formats, first, configure, release }: NetworkParts): HailoNetwork {
   const turns = createTurns();
   /** Undefined after a failed call, until the next run. */
-  let streams: OpenStreams | undefined = first;
+  let configured: ConfiguredNetwork | undefined = first;
   /** Whether frames are on their way. */
   let isTransferring = false;
   let closed: Promise<void> | undefined;
@@ -82,19 +60,16 @@ function createNetwork(
   };
 
   async function transfer(inputs: readonly HailoFrame[]): Promise<HailoFrame[]> {
-    streams ??= await open(running);
+    configured ??= await configure();
     throwIfClosed();
     isTransferring = true;
     try {
-      return await writeAndRead(running, streams, {
-        inputs,
-        outputs: newFrames(shape.outputs, formats.output),
-      });
+      return await configured.run(inputs);
     } catch (thrown) {
-      const lost = streams;
-      streams = undefined;
-      // The group is given up whatever closing it says; the failure of the run is the one to tell.
-      await closeStreams(closing, lost).catch(() => {});
+      const lost = configured;
+      configured = undefined;
+      // It is given up whatever closing it says; the failure of the run is the one to tell.
+      await lost.close().catch(() => {});
       throwIfClosed();
       throw thrown;
     } finally {
@@ -102,15 +77,14 @@ function createNetwork(
     }
   }
 
-  async function release(): Promise<void> {
+  async function close(): Promise<void> {
     // Where no thread is free for it, the run ends by its time-out.
-    if (isTransferring && streams !== undefined)
-      await library.call('hailo_shutdown_network_group', streams.group);
+    if (isTransferring) await configured?.abort();
     await turns.take(undefined, async () => {
       try {
-        if (streams !== undefined) await closeStreams(closing, streams);
+        await configured?.close();
       } finally {
-        await closing.later('hailo_release_hef', hef);
+        await release();
       }
     });
   }
@@ -130,26 +104,18 @@ function createNetwork(
       });
     },
     close() {
-      closed ??= release();
+      closed ??= close();
       return closed;
     },
   };
 }
 
-async function writeAndRead(
-  calls: CheckedCalls,
-  streams: OpenStreams,
-  { inputs, outputs }: { readonly inputs: readonly HailoFrame[]; readonly outputs: HailoFrame[] },
-): Promise<HailoFrame[]> {
-  for (const [index, frame] of inputs.entries())
-    await calls.later('hailo_vstream_write_raw_buffer', streams.inputs[index]!, frame, frame.byteLength);
-  for (const [index, frame] of outputs.entries())
-    await calls.later('hailo_vstream_read_raw_buffer', streams.outputs[index]!, frame, frame.byteLength);
-  return outputs;
-}
-
 /** A programmer's error is an assertion elsewhere; here it would be memory that the library reads past its end. */
-function checkFrames({ name, inputs }: GroupShape, frames: readonly HailoFrame[], format: HailoFormat): void {
+function checkFrames(
+  { name, inputs }: NetworkShape,
+  frames: readonly HailoFrame[],
+  format: HailoFormat,
+): void {
   if (frames.length !== inputs.length)
     throw new AppError(
       'model_failed',
@@ -166,13 +132,40 @@ function checkFrames({ name, inputs }: GroupShape, frames: readonly HailoFrame[]
   }
 }
 
-function newFrames(streams: readonly HailoStream[], format: HailoFormat): HailoFrame[] {
-  return streams.map((stream) => {
-    const memory = new ArrayBuffer(frameLength(stream) * BYTES_OF[format]);
-    return format === 'uint8' ? new Uint8Array(memory) : new Float32Array(memory);
-  });
-}
-
 function plainStream({ name, shape }: HailoStream): HailoStream {
   return { name, shape };
+}
+
+/** Numbers in a frame. */
+export function frameLength({ shape: { height, width, features } }: HailoStream): number {
+  return height * width * features;
+}
+
+/** A stream as the library describes it. */
+export interface DescribedStream extends HailoStream {
+  /** hailo_format_order_t */
+  readonly order: number;
+}
+
+/** Orders in which a frame on the host is height, width, features without padding: NHWC, FCR, NHW and NC. */
+const PLAIN_ORDERS = [1, 3, 5, 6];
+
+/** Throws `unsupported_model` for a network whose frames are no plain numbers. */
+export function checkOrders(network: string, streams: readonly DescribedStream[]): void {
+  const strange = streams.find(({ order }) => !PLAIN_ORDERS.includes(order));
+  if (strange === undefined) return;
+  throw new AppError(
+    'unsupported_model',
+    `The stream ${strange.name} of the network ${network} has the order ${strange.order}, which is no array of height × width × features.`,
+  );
+}
+
+/** Throws `unsupported_model` unless its frames have the size that follows from its shape. */
+export function checkFrameSize(stream: HailoStream, sizeBytes: number, format: HailoFormat): void {
+  const expected = frameLength(stream) * BYTES_OF[format];
+  if (sizeBytes === expected && expected > 0) return;
+  throw new AppError(
+    'unsupported_model',
+    `A frame of the stream ${stream.name} has ${sizeBytes} bytes; its shape gives ${expected}.`,
+  );
 }

@@ -3,7 +3,8 @@ import type { HailoOptions } from './contract.ts';
 import { readHef } from './hef.ts';
 
 /**
- * A Hailo-8 is driven by HailoRT 4.x, which gives it to one process at a time; the later chips are shared by software of their own. What only one process may hold at a time when it loads the network in `hefPath`; undefined where processes share. Throws
+ * What only one process may hold at a time when it loads the network in `hefPath`; undefined where processes share. A Hailo-8 is driven by HailoRT
+ * 4.x, which gives it to one process at a time; the later chips are shared by software of their own, a Hailo-10H by the bridge as well. Throws
  * `unsupported_model` for what is no HEF.
  */
 export async function deviceOf(

@@ -57,7 +57,7 @@ export const MEANINGS: ReadonlyMap<number, Meaning> = new Map([
     {
       name: 'NOT_IMPLEMENTED',
       remedy:
-        'With a Hailo-10H: HailoRT up to 5.2 lets only C++ programs use it, so its models cannot run here; use a Hailo-8 or the CPU. Else install a current version of HailoRT.',
+        'With a Hailo-10H: build the bridge to it (percept hailo-bridge build). Else install a current version of HailoRT.',
     },
   ],
   [8, { name: 'INTERNAL_FAILURE', remedy: REPORT }],

@@ -4,7 +4,7 @@
  */
 import { AppError } from '../../base/errors.ts';
 import { type CheckedCalls, listWith, wordAt, wordOf } from './checked-calls.ts';
-import type { HailoFormat, HailoStream } from './contract.ts';
+import type { HailoFormat } from './contract.ts';
 import {
   FORMAT_TYPES,
   GROUP_INFO_BYTES,
@@ -16,6 +16,7 @@ import {
   WORD_BYTES,
   writeTimeout,
 } from './layouts.ts';
+import { checkFrameSize, checkOrders, type StreamOptions } from './network.ts';
 
 /** The first network group of a HEF, as the library describes it. */
 export interface GroupShape {
@@ -25,21 +26,12 @@ export interface GroupShape {
   readonly outputs: readonly VstreamInfo[];
 }
 
-export interface StreamOptions {
-  readonly formats: { readonly input: HailoFormat; readonly output: HailoFormat };
-  readonly timeoutMs: number;
-}
-
 /** In the order of the group's shape. */
 export interface OpenStreams {
   readonly group: bigint;
   readonly inputs: readonly bigint[];
   readonly outputs: readonly bigint[];
 }
-
-/** Orders in which a frame on the host is height, width, features without padding: NHWC, FCR, NHW and NC. */
-const PLAIN_ORDERS = [1, 3, 5, 6];
-export const BYTES_OF = { uint8: 1, float32: 4 } as const satisfies Record<HailoFormat, number>;
 
 /** Throws `unsupported_model` for a network whose frames are no plain numbers. */
 export function describeGroup(calls: CheckedCalls, hef: bigint): GroupShape {
@@ -56,12 +48,7 @@ export function describeGroup(calls: CheckedCalls, hef: bigint): GroupShape {
   const infos = Array.from({ length: listed.count }, (_, index) =>
     readVstreamInfo(listed.bytes, index * stride),
   );
-  const strange = infos.find(({ order }) => !PLAIN_ORDERS.includes(order));
-  if (strange !== undefined)
-    throw new AppError(
-      'unsupported_model',
-      `The stream ${strange.name} of the network ${name} has the order ${strange.order}, which is no array of height × width × features.`,
-    );
+  checkOrders(name, infos);
   const sorted = sortedOutputs(calls, hef, name);
   const place = (info: VstreamInfo) =>
     sorted.includes(info.name) ? sorted.indexOf(info.name) : sorted.length;
@@ -198,12 +185,7 @@ function checked(
     throw new AppError('not_runnable', `Hailo’s library did not open the stream ${info.name}.`);
   const size = wordOf(0);
   calls.now(side.getFrameSize, stream, size);
-  const expected = frameLength(info) * BYTES_OF[format];
-  if (wordAt(size) !== BigInt(expected) || expected === 0)
-    throw new AppError(
-      'unsupported_model',
-      `A frame of the stream ${info.name} has ${wordAt(size)} bytes; its shape gives ${expected}.`,
-    );
+  checkFrameSize(info, Number(wordAt(size)), format);
   return stream;
 }
 
@@ -214,9 +196,4 @@ async function release(
 ): Promise<void> {
   const handles = Buffer.concat(streams.map(wordOf));
   await calls.later(name, handles, streams.length);
-}
-
-/** Numbers in a frame. */
-export function frameLength({ shape: { height, width, features } }: HailoStream): number {
-  return height * width * features;
 }

@@ -1,19 +1,20 @@
-/** Entry of the process that loads the library to see what it finds: `survey-process.js LIBRARY` sends one `LibraryReport` to its parent. */
+/** Entry of the process that loads the library to see what it finds: `survey-process.js LIBRARY BRIDGE...` sends one `LibraryReport` to its parent. */
 import { AppError, toWireError } from '../../base/errors.ts';
+import { findBridge, openBridge } from './bridge.ts';
 import { checkedCalls, wordAt } from './checked-calls.ts';
-import { identifyDevice, scanDevices } from './device.ts';
 import { type DeviceIdentity, WORD_BYTES } from './layouts.ts';
 import { findLibrary, type HailoLibrary, isFound, openLibrary } from './library.ts';
 import type { LibraryReport } from './survey.ts';
+import { identifyDevice, scanDevices } from './vdevice.ts';
 
-await main(process.argv[2] ?? 'auto');
+await main(process.argv[2] ?? 'auto', process.argv.slice(3));
 
-async function main(library: string): Promise<void> {
-  const report = await survey(library);
+async function main(library: string, bridges: readonly string[]): Promise<void> {
+  const report = await survey(library, bridges);
   process.send?.(report, () => process.disconnect());
 }
 
-async function survey(library: string): Promise<LibraryReport> {
+async function survey(library: string, bridges: readonly string[]): Promise<LibraryReport> {
   const path = library === 'auto' ? findLibrary() : library;
   let opened: HailoLibrary;
   try {
@@ -23,6 +24,7 @@ async function survey(library: string): Promise<LibraryReport> {
     return { isInstalled, path, devices: [], found: 0, problem: toWireError(thrown) };
   }
   const { version } = opened;
+  const bridge = await tryBridge(opened, bridges);
   const devices: DeviceIdentity[] = [];
   let found = 0;
   try {
@@ -30,13 +32,29 @@ async function survey(library: string): Promise<LibraryReport> {
     const ids = scanDevices(calls);
     found = ids.length;
     for (const id of ids) devices.push(await identify(opened, id));
-    return { isInstalled: true, path, version, devices, found };
+    return { isInstalled: true, path, version, devices, found, ...bridge };
   } catch (thrown) {
-    const problem = toWireError(
-      thrown instanceof AppError ? thrown : new AppError('not_runnable', String(thrown)),
-    );
-    return { isInstalled: true, path, version, devices, found, problem };
+    const problem = wireError(thrown);
+    return { isInstalled: true, path, version, devices, found, problem, ...bridge };
   }
+}
+
+async function tryBridge(
+  library: HailoLibrary,
+  bridges: readonly string[],
+): Promise<Pick<LibraryReport, 'bridge'>> {
+  const path = findBridge(bridges);
+  if (path === undefined) return {};
+  try {
+    await openBridge(path, library);
+    return { bridge: { path } };
+  } catch (thrown) {
+    return { bridge: { path, problem: wireError(thrown) } };
+  }
+}
+
+function wireError(thrown: unknown) {
+  return toWireError(thrown instanceof AppError ? thrown : new AppError('not_runnable', String(thrown)));
 }
 
 async function identify(library: HailoLibrary, id: Buffer): Promise<DeviceIdentity> {

@@ -3,7 +3,7 @@ import { fork } from 'node:child_process';
 import { access, constants, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { WireError } from '../../base/errors.ts';
-import { deviceChipName, isForCppOnly, majorVersionFor } from './chips.ts';
+import { deviceChipName, isForCppOnly, majorVersionFor, needsBridge } from './chips.ts';
 import { type DeviceIdentity, type HailoVersion, versionText } from './layouts.ts';
 
 export interface DeviceNode {
@@ -30,14 +30,21 @@ export interface LibraryReport {
   readonly found: number;
   /** Why it was not loaded, or why a device did not answer. */
   readonly problem?: WireError;
+  /** To a Hailo-10H: the first that lies where it was looked for, and why it was not loaded. */
+  readonly bridge?: { readonly path: string; readonly problem?: WireError };
 }
 
-export interface SurveyOptions {
+export interface LibraryOptions {
   /** Path of libhailort, or `auto`. */
   readonly library: string;
+  /** Where the bridge to a Hailo-10H may lie. */
+  readonly bridges: readonly string[];
   /** Of the process that loads the library. */
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly timeoutMs: number;
+}
+
+export interface SurveyOptions extends LibraryOptions {
   /** Where the system keeps its devices and modules. */
   readonly dev?: string;
   readonly modules?: string;
@@ -55,7 +62,7 @@ export async function surveyHailo(options: SurveyOptions): Promise<HailoSurvey> 
   const [nodes, driver, library] = await Promise.all([
     findNodes(dev),
     findDriver(modules),
-    askLibrary(options),
+    surveyLibrary(options),
   ]);
   return { nodes, driver, library };
 }
@@ -85,8 +92,9 @@ async function findDriver(modules: string): Promise<HailoSurvey['driver']> {
   return undefined;
 }
 
-function askLibrary({ library, env, timeoutMs }: SurveyOptions): Promise<LibraryReport> {
-  const child = fork(new URL('./survey-process.js', import.meta.url), [library], {
+/** The library and the bridge alone. Never rejects. */
+export function surveyLibrary({ library, bridges, env, timeoutMs }: LibraryOptions): Promise<LibraryReport> {
+  const child = fork(new URL('./survey-process.js', import.meta.url), [library, ...bridges], {
     // Else the library keeps a log in the working directory.
     env: { ...env, HAILORT_LOGGER_PATH: 'NONE' },
     execArgv: [],
@@ -157,6 +165,9 @@ function mismatches(
     problems.push(
       `the library is ${text} and the driver ${driver.version} (statuses 76, 85, 86): install both of one version, then restart the machine`,
     );
+  const { bridge } = library;
+  if (bridge?.problem !== undefined && library.devices.some(({ chip }) => needsBridge(chip)))
+    problems.push(bridge.problem.message.replace(/\.$/, ''));
   for (const { firmware, chip } of library.devices) {
     if (firmware.major !== version.major || firmware.minor !== version.minor)
       problems.push(
@@ -165,9 +176,9 @@ function mismatches(
     const major = majorVersionFor(chip);
     if (major !== undefined && major !== version.major)
       problems.push(`a ${deviceChipName(chip)} needs HailoRT ${major}.x, and this is ${text} (status 79)`);
-    if (isForCppOnly(chip, version))
+    if (isForCppOnly(chip, version) && bridge === undefined)
       problems.push(
-        `HailoRT ${text} lets only C++ programs use a ${deviceChipName(chip)} (status 7), so its models cannot run here; use a Hailo-8 or the CPU`,
+        `HailoRT ${text} lets only C++ programs use a ${deviceChipName(chip)}, so a bridge is needed: build it by "percept hailo-bridge build"`,
       );
   }
   return problems;
@@ -175,6 +186,8 @@ function mismatches(
 
 /** All that was found, in one line; empty where there is nothing. */
 export function foundOf({ nodes, driver, library }: HailoSurvey): string {
+  const { bridge } = library;
+  const usesBridge = bridge !== undefined && library.devices.some(({ chip }) => needsBridge(chip));
   const devices = library.devices.map(
     ({ chip, board, product, serial, firmware }) =>
       `${deviceChipName(chip)} (${[product || board, serial].filter((part) => part !== '').join(', ')}) with firmware ${versionText(firmware)}`,
@@ -184,5 +197,6 @@ export function foundOf({ nodes, driver, library }: HailoSurvey): string {
     ...nodes.map(({ path }) => path),
     ...(driver === undefined ? [] : [`driver ${driver.module} ${driver.version}`]),
     ...(library.version === undefined ? [] : [`HailoRT ${versionText(library.version)} at ${library.path}`]),
+    ...(usesBridge ? [`bridge at ${bridge.path}`] : []),
   ].join(', ');
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { startPlayer } from '../../support/hailo-player.ts';
 import { whyNoStub } from '../../support/stub-hailort.ts';
-import { ADDER, FLOATS, leaks, misuses, PICTURE, stubDevice } from './stub-device.ts';
+import { ADDER, FLOATS, leaks, misuses, PICTURE, stubDevice, WAYS } from './stub-device.ts';
 
 const skip = whyNoStub();
 const left = Float32Array.of(1, 2, 3, 4);
@@ -10,26 +10,29 @@ const right = Float32Array.of(10, 20, 30, 40);
 /** What the stub makes of the two: inputs in the order of the HEF, right first. */
 const SUM = 100 + 2 * 10;
 
-test('stub device: streams have the order of the HEF, whatever that of the library', { skip }, async (t) => {
-  const stub = await stubDevice(t);
-  const device = await stub.open();
-  const network = await device.open(await stub.hef(ADDER), FLOATS);
-  assert.equal(network.name, 'adder');
-  assert.deepEqual(network.inputs, [
-    { name: 'adder/right', shape: { height: 1, width: 1, features: 4 } },
-    { name: 'adder/left', shape: { height: 1, width: 2, features: 2 } },
-  ]);
-  assert.deepEqual(
-    network.outputs.map(({ name }) => name),
-    ['adder/zero', 'adder/another'],
-  );
-  const outputs = await network.run([right, left]);
-  assert.deepEqual(outputs, [
-    Float32Array.from({ length: 6 }, (_, index) => SUM + index),
-    Float32Array.from({ length: 5 }, (_, index) => SUM + 1000 + index),
-  ]);
-  await device.close();
-});
+for (const way of WAYS)
+  test(`stub device by ${way.name}: streams have the order of the HEF, whatever that of the library`, {
+    skip: way.skip,
+  }, async (t) => {
+    const stub = await stubDevice(t, {}, way);
+    const device = await stub.open();
+    const network = await device.open(await stub.hef(ADDER), FLOATS);
+    assert.equal(network.name, 'adder');
+    assert.deepEqual(network.inputs, [
+      { name: 'adder/right', shape: { height: 1, width: 1, features: 4 } },
+      { name: 'adder/left', shape: { height: 1, width: 2, features: 2 } },
+    ]);
+    assert.deepEqual(
+      network.outputs.map(({ name }) => name),
+      ['adder/zero', 'adder/another'],
+    );
+    const outputs = await network.run([right, left]);
+    assert.deepEqual(outputs, [
+      Float32Array.from({ length: 6 }, (_, index) => SUM + index),
+      Float32Array.from({ length: 5 }, (_, index) => SUM + 1000 + index),
+    ]);
+    await device.close();
+  });
 
 test('stub device: calls come in the order of Hailo’s own example, and all is released', {
   skip,
@@ -56,45 +59,47 @@ test('stub device: calls come in the order of Hailo’s own example, and all is 
   ]);
 });
 
-test('stub device: runs of one network follow one another, and answers are never mixed up', {
-  skip,
-}, async (t) => {
-  const stub = await stubDevice(t, { STUB_HAILORT_DELAY_MS: '5' });
-  const device = await stub.open();
-  const [adder, picture] = [
-    await device.open(await stub.hef(ADDER), FLOATS),
-    await device.open(await stub.hef(PICTURE), FLOATS),
-  ];
-  const runs = Array.from({ length: 8 }, async (_, index) => {
-    const [first] = await adder.run([right.map((value) => value * index), left]);
-    const [second] = await picture.run([new Float32Array(12).fill(index)]);
-    return [first![0], second![0]];
+for (const way of WAYS)
+  test(`stub device by ${way.name}: runs of one network follow one another, and answers are never mixed up`, {
+    skip: way.skip,
+  }, async (t) => {
+    const stub = await stubDevice(t, { STUB_HAILORT_DELAY_MS: '5' }, way);
+    const device = await stub.open();
+    const [adder, picture] = [
+      await device.open(await stub.hef(ADDER), FLOATS),
+      await device.open(await stub.hef(PICTURE), FLOATS),
+    ];
+    const runs = Array.from({ length: 8 }, async (_, index) => {
+      const [first] = await adder.run([right.map((value) => value * index), left]);
+      const [second] = await picture.run([new Float32Array(12).fill(index)]);
+      return [first![0], second![0]];
+    });
+    assert.deepEqual(
+      await Promise.all(runs),
+      Array.from({ length: 8 }, (_, index) => [100 * index + 20, 12 * index]),
+    );
+    await device.close();
+    assert.deepEqual([leaks(stub.log()), misuses(stub.log())], [[], []]);
   });
-  assert.deepEqual(
-    await Promise.all(runs),
-    Array.from({ length: 8 }, (_, index) => [100 * index + 20, 12 * index]),
-  );
-  await device.close();
-  assert.deepEqual([leaks(stub.log()), misuses(stub.log())], [[], []]);
-});
 
-test('stub device: users of one group share one device, which the last of them gives back', {
-  skip,
-}, async (t) => {
-  const stub = await stubDevice(t);
-  const devices = await Promise.all([stub.open(), stub.open()]);
-  const network = await devices[0].open(await stub.hef(PICTURE), FLOATS);
-  await devices[1].close();
-  assert.equal((await network.run([new Float32Array(12)])).length, 1);
-  assert.deepEqual(leaks(stub.log()).length > 0, true);
-  // A new user that comes while the last one leaves gets a device of its own, after that.
-  const [, again] = await Promise.all([devices[0].close(), stub.open()]);
-  await again.close();
-  await again.close();
-  assert.deepEqual(leaks(stub.log()), []);
-  assert.deepEqual(misuses(stub.log()), []);
-  await assert.rejects(network.run([new Float32Array(12)]), { code: 'shutting_down' });
-});
+for (const way of WAYS)
+  test(`stub device by ${way.name}: users of one group share one device, which the last of them gives back`, {
+    skip: way.skip,
+  }, async (t) => {
+    const stub = await stubDevice(t, {}, way);
+    const devices = await Promise.all([stub.open(), stub.open()]);
+    const network = await devices[0].open(await stub.hef(PICTURE), FLOATS);
+    await devices[1].close();
+    assert.equal((await network.run([new Float32Array(12)])).length, 1);
+    assert.deepEqual(leaks(stub.log()).length > 0, true);
+    // A new user that comes while the last one leaves gets a device of its own, after that.
+    const [, again] = await Promise.all([devices[0].close(), stub.open()]);
+    await again.close();
+    await again.close();
+    assert.deepEqual(leaks(stub.log()), []);
+    assert.deepEqual(misuses(stub.log()), []);
+    await assert.rejects(network.run([new Float32Array(12)]), { code: 'shutting_down' });
+  });
 
 test('stub device: none present and in use by another are told apart', { skip }, async (t) => {
   const stub = await stubDevice(t, { STUB_HAILORT_DEVICES: '0' });
@@ -125,19 +130,6 @@ test('stub device: a HEF of another chip is refused before the library sees it',
   assert.ok(!stub.calls().includes('hailo_create_hef_file'));
   await (await device.open(await stub.hef(PICTURE, { architecture: 'HAILO8L' }), FLOATS)).close();
   await device.close();
-});
-
-test('stub device: a Hailo-10H, which its library keeps for C++ programs, is refused with the reason', {
-  skip,
-}, async (t) => {
-  const stub = await stubDevice(t, { STUB_HAILORT_ARCH: '6', STUB_HAILORT_VERSION: '5.2.0' });
-  const device = await stub.open();
-  await assert.rejects(device.open(await stub.hef(PICTURE, { architecture: 'HAILO10H' }), FLOATS), {
-    code: 'not_runnable',
-    message: /HAILO_NOT_IMPLEMENTED \(7\)\. With a Hailo-10H: .*only C\+\+ programs/,
-  });
-  await device.close();
-  assert.deepEqual(leaks(stub.log()), []);
 });
 
 test('stub device: what is no HEF, or none with plain frames, is refused', { skip }, async (t) => {

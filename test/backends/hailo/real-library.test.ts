@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import test, { before } from 'node:test';
 import koffi from 'koffi';
 import { checkedCalls, listWith, wordAt } from '../../../src/backends/hailo/checked-calls.ts';
-import { openHailo, scanDevices } from '../../../src/backends/hailo/device.ts';
+import { openHailo } from '../../../src/backends/hailo/device.ts';
 import {
   readVstreamInfo,
   VDEVICE_PARAMS_BYTES,
@@ -18,6 +18,7 @@ import {
 } from '../../../src/backends/hailo/layouts.ts';
 import { type HailoLibrary, openLibrary } from '../../../src/backends/hailo/library.ts';
 import { describeGroup } from '../../../src/backends/hailo/streams.ts';
+import { scanDevices } from '../../../src/backends/hailo/vdevice.ts';
 import { readEnvironment } from '../../../src/config/environment.ts';
 import { writeHef } from '../../support/hef.ts';
 import { temporaryFolder } from '../../support/temporary.ts';
@@ -54,7 +55,13 @@ test('real libhailort: default params have our layout', { skip }, () => {
 
 test('real libhailort: a scan finds nothing, and opening a device says so', { skip }, async () => {
   assert.deepEqual(scanDevices(calls()), []);
-  const options = { library: path!, groupId: 'SHARED', multiProcessService: false, timeoutMs: 1000 };
+  const options = {
+    library: path!,
+    bridges: [],
+    groupId: 'SHARED',
+    multiProcessService: false,
+    timeoutMs: 1000,
+  };
   await assert.rejects(openHailo(options), { code: 'not_runnable', message: /^There is no Hailo device/ });
 });
 

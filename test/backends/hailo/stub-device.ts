@@ -5,7 +5,13 @@ import type { TestContext } from 'node:test';
 import type { HailoOptions } from '../../../src/backends/hailo/contract.ts';
 import { openHailo } from '../../../src/backends/hailo/device.ts';
 import { type SyntheticGroup, type SyntheticHef, writeHef } from '../../support/hef.ts';
-import { compileStub } from '../../support/stub-hailort.ts';
+import {
+  compileBridgedStub,
+  compileStub,
+  type HailoStub,
+  whyNoBridge,
+  whyNoStub,
+} from '../../support/stub-hailort.ts';
 import { temporaryFolder } from '../../support/temporary.ts';
 
 export const FLOATS = { input: 'float32', output: 'float32' } as const;
@@ -29,9 +35,36 @@ export const PICTURE: SyntheticGroup = {
   outputs: [{ name: 'picture/out', shape: [1, 1, 2], zeroPoint: 144, scale: 0.5 }],
 };
 
+/** How a device is reached. One suite is run for each. */
+export interface Way {
+  readonly name: string;
+  readonly skip: string | false;
+  /** What HEFs are written for. */
+  readonly architecture: 'HAILO8P' | 'HAILO10H';
+  compile(context: TestContext): Promise<HailoStub & { readonly bridge?: string }>;
+}
+
+export const C_FUNCTIONS: Way = {
+  name: 'C functions',
+  skip: whyNoStub(),
+  architecture: 'HAILO8P',
+  compile: compileStub,
+};
+export const BRIDGE: Way = {
+  name: 'bridge',
+  skip: whyNoBridge(),
+  architecture: 'HAILO10H',
+  compile: compileBridgedStub,
+};
+export const WAYS: readonly Way[] = [C_FUNCTIONS, BRIDGE];
+
 /** A stub with its environment set for as long as the test goes; every test has a library, and so counters, of its own. */
-export async function stubDevice(context: TestContext, env: Readonly<Record<string, string>> = {}) {
-  const stub = await compileStub(context);
+export async function stubDevice(
+  context: TestContext,
+  env: Readonly<Record<string, string>> = {},
+  way: Way = C_FUNCTIONS,
+) {
+  const stub = await way.compile(context);
   const folder = await temporaryFolder(context);
   for (const [name, value] of Object.entries({ ...stub.env, ...env })) setVariable(context, name, value);
   return {
@@ -43,6 +76,7 @@ export async function stubDevice(context: TestContext, env: Readonly<Record<stri
     open: (options: Partial<HailoOptions> = {}) =>
       openHailo({
         library: stub.path,
+        bridges: stub.bridge === undefined ? [] : [stub.bridge],
         groupId: 'SHARED',
         multiProcessService: false,
         timeoutMs: 5000,
@@ -50,7 +84,7 @@ export async function stubDevice(context: TestContext, env: Readonly<Record<stri
       }),
     async hef(group: SyntheticGroup, more: Partial<SyntheticHef> = {}): Promise<string> {
       const path = join(folder, `${group.name}.hef`);
-      await writeFile(path, writeHef({ groups: [group], ...more }));
+      await writeFile(path, writeHef({ groups: [group], architecture: way.architecture, ...more }));
       return path;
     },
   };

@@ -10,7 +10,7 @@ import {
   problemsOf,
   surveyHailo,
 } from '../../../src/backends/hailo/survey.ts';
-import { compileStub, whyNoStub } from '../../support/stub-hailort.ts';
+import { compileBridgedStub, compileStub, whyNoBridge, whyNoStub } from '../../support/stub-hailort.ts';
 import { temporaryFile, temporaryFolder } from '../../support/temporary.ts';
 
 const skip = whyNoStub();
@@ -75,7 +75,7 @@ test('each thing that does not fit is told with its remedy', () => {
     driver: { module: 'hailo1x_pci', version: '5.2.0' },
     library: { ...LIBRARY, version, devices: [{ ...DEVICE, firmware: version, chip: 6 }] },
   });
-  assert.match(tenth!, /lets only C\+\+ programs use a hailo10h \(status 7\)/);
+  assert.match(tenth!, /lets only C\+\+ programs use a hailo10h.*percept hailo-bridge build/);
   for (const [found, expected] of cases) {
     assert.equal(found.length, 1, found.join('\n'));
     assert.match(found[0]!, expected);
@@ -90,6 +90,7 @@ test('stub survey: device, driver and library are found, and asked without takin
   const survey = await surveyHailo({
     library: stub.path,
     env: { ...stub.env, STUB_HAILORT_BUSY: '1' },
+    bridges: [],
     timeoutMs: 10_000,
     ...(await system(t, '4.23.0')),
   });
@@ -108,7 +109,7 @@ test('stub survey: a library that hangs, crashes, or is none is told', { skip },
   const stub = await compileStub(t);
   const places = await system(t, '4.23.0');
   const ask = (library: string, env: Record<string, string> = {}, timeoutMs = 10_000) =>
-    surveyHailo({ library, env, timeoutMs, ...places });
+    surveyHailo({ library, bridges: [], env, timeoutMs, ...places });
   const crashed = await ask(stub.path, { STUB_HAILORT_CRASH: 'hailo_scan_devices' });
   assert.match(problemsOf(crashed)[0]!, /library ended unexpectedly \(SIGSEGV\)/);
   const hung = await ask(stub.path, { STUB_HAILORT_HANG: 'hailo_scan_devices' }, 1500);
@@ -124,12 +125,37 @@ test('stub survey: a library that hangs, crashes, or is none is told', { skip },
   assert.match(problemsOf(failing)[0]!, /HAILO_DRIVER_OPERATION_FAILED \(36\).*\/dev\/hailo0/);
 });
 
+test('stub survey: the bridge is loaded as well, and told where a device needs it', {
+  skip: whyNoBridge(),
+}, async (t) => {
+  const stub = await compileBridgedStub(t);
+  const modules = await system(t, '5.2.0');
+  const ask = (bridges: readonly string[], env: Record<string, string> = {}) =>
+    surveyHailo({ library: stub.path, bridges, env: { ...stub.env, ...env }, timeoutMs: 10_000, ...modules });
+  const sound = await ask([join(stub.path, 'none'), stub.bridge]);
+  assert.deepEqual(problemsOf(sound), []);
+  assert.match(foundOf(sound), /^hailo10h .*, HailoRT 5\.2\.0 at .*, bridge at .*stub-bridge\.so$/);
+  assert.match(problemsOf(await ask([])).join(), /^HailoRT 5\.2\.0 lets only C\+\+ programs use a hailo10h/);
+  const broken = await ask([await temporaryFile(t, 'broken.so', Buffer.from('no library'))]);
+  assert.match(problemsOf(broken).join(), /^The bridge to the Hailo device .*broken\.so cannot be loaded/);
+  // Another device needs none, so one that is out of date is no flaw.
+  const other = await ask([stub.bridge], { STUB_HAILORT_ARCH: '1', STUB_HAILORT_VERSION: '4.23.0' });
+  assert.ok(!problemsOf(other).join().includes('bridge'));
+  assert.ok(!foundOf(other).includes('bridge'));
+});
+
 test('a node that may not be opened is seen', {
   skip: process.getuid?.() === 0 ? 'root may open everything' : false,
 }, async (t) => {
   const places = await system(t, '4.23.0');
   await chmod(join(places.dev, 'hailo0'), 0);
-  const { nodes } = await surveyHailo({ library: '/none', env: {}, timeoutMs: 10_000, ...places });
+  const { nodes } = await surveyHailo({
+    library: '/none',
+    env: {},
+    bridges: [],
+    timeoutMs: 10_000,
+    ...places,
+  });
   assert.deepEqual(nodes, [{ path: join(places.dev, 'hailo0'), isUsable: false }]);
 });
 

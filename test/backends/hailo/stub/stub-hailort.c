@@ -6,7 +6,7 @@
  *   stub-hef 1 / arch NUMBER / group NAME / input|output NAME HEIGHT WIDTH FEATURES TYPE ORDER ZERO_POINT SCALE
  *
  * Steered by environment variables, which are read at every call:
- *   STUB_HAILORT_VERSION   what it claims to be, 4.23.0 unless given; below 4.20 a vstream info has 432 bytes, else 436
+ *   STUB_HAILORT_VERSION   what it claims to be, 4.23.0 unless given, or what it was compiled with as STUB_VERSION; below 4.20 a vstream info has 432 bytes, else 436
  *   STUB_HAILORT_DEVICES   how many devices a scan finds, 1 unless given
  *   STUB_HAILORT_ARCH      their hailo_device_architecture_t, 1 (HAILO8) unless given
  *   STUB_HAILORT_BUSY      if 1, they are held by another program
@@ -16,6 +16,8 @@
  *   STUB_HAILORT_CRASH     FUNCTION: the function ends the process
  *   STUB_HAILORT_HANG      FUNCTION: the function never returns
  *   STUB_HAILORT_DELAY_MS  how long a frame takes from its last input to its outputs
+ *   STUB_HAILORT_THROW     METHOD: one of the C++ classes (stub-infer-model.cpp) throws
+ *   STUB_HAILORT_DEAF      if 1, shutting down a network of the C++ classes does not end what is under way
  *   STUB_HAILORT_LOG       a file that gets a line for every call
  *   STUB_HAILORT_PLAYER    a Unix socket that is asked for the outputs (test/support/hailo-player.ts). Without it element i of output k is
  *                          s + 1000 k + i, where s is the sum over the inputs j of (j + 1) times the sum of their elements.
@@ -82,6 +84,7 @@ int hailo_create_vdevice(vdevice_params_t *params, vdevice_t **vdevice) {
         open_vdevice->id = ++next_id;
         open_vdevice->lock = lock;
         snprintf(open_vdevice->group_id, sizeof open_vdevice->group_id, "%s", params->group_id);
+        open_vdevice->given_group_id = params->group_id;
     }
     open_vdevice->users += 1;
     *vdevice = open_vdevice;
@@ -92,6 +95,8 @@ int hailo_create_vdevice(vdevice_params_t *params, vdevice_t **vdevice) {
 
 int hailo_release_vdevice(vdevice_t *vdevice) {
     NEED(vdevice != NULL && !vdevice->released, "hailo_release_vdevice");
+    // The real library keeps the caller's pointer for as long as the device lives.
+    NEED(strcmp(vdevice->given_group_id, vdevice->group_id) == 0, "hailo_release_vdevice");
     CALL("hailo_release_vdevice");
     pthread_mutex_lock(&all);
     note("hailo_release_vdevice vdevice#%d", vdevice->id);
@@ -262,11 +267,7 @@ int hailo_hef_get_sorted_output_names(hef_t *hef, const char *name, layer_name_t
 }
 
 /* ---- configured groups and their streams ---- */
-int hailo_configure_vdevice(vdevice_t *vdevice, hef_t *hef, void *params, configured_t **groups, size_t *count) {
-    NEED(vdevice != NULL && !vdevice->released && hef != NULL && !hef->released && params == NULL, "hailo_configure_vdevice");
-    CALL("hailo_configure_vdevice");
-    /* As HailoRT 5.0 to 5.2 for a Hailo-10H. */
-    if (number_of("STUB_HAILORT_ARCH", 1) == 6) return NOT_IMPLEMENTED;
+static int configure(vdevice_t *vdevice, hef_t *hef, configured_t **groups, size_t *count) {
     size_t room = *count;
     *count = hef->count;
     if (room < (size_t)hef->count) return INSUFFICIENT_BUFFER;
@@ -288,6 +289,22 @@ int hailo_configure_vdevice(vdevice_t *vdevice, hef_t *hef, void *params, config
     }
     return OK;
 }
+
+int hailo_configure_vdevice(vdevice_t *vdevice, hef_t *hef, void *params, configured_t **groups, size_t *count) {
+    NEED(vdevice != NULL && !vdevice->released && hef != NULL && !hef->released && params == NULL, "hailo_configure_vdevice");
+    CALL("hailo_configure_vdevice");
+    /* As HailoRT 5.0 to 5.2 for a Hailo-10H. */
+    if (number_of("STUB_HAILORT_ARCH", 1) == 6) return NOT_IMPLEMENTED;
+    return configure(vdevice, hef, groups, count);
+}
+
+/* For the stub of the C++ classes (stub-infer-model.cpp), which configure any device. */
+int stub_configure(vdevice_t *vdevice, hef_t *hef, configured_t **groups, size_t *count) {
+    CALL("hailo_configure_vdevice");
+    return configure(vdevice, hef, groups, count);
+}
+
+void stub_note(const char *line) { note("%s", line); }
 
 int hailo_shutdown_network_group(configured_t *configured) {
     NEED(configured != NULL && !configured->vdevice->released, "hailo_shutdown_network_group");

@@ -47,7 +47,7 @@ _Static_assert(sizeof(group_info_t) == 129 && sizeof(identity_t) == 140, "group 
 typedef struct { bool is_input; char name[128]; uint32_t height, width, features; format_t format; quant_t quant; } layer_t;
 typedef struct { char name[128]; layer_t layers[MAX_LAYERS]; int count; } group_t;
 typedef struct { int id; bool released; group_t groups[MAX_GROUPS]; int count; } hef_t;
-typedef struct { int id, users; bool released; char group_id[256]; int lock; } vdevice_t;
+typedef struct { int id, users; bool released; char group_id[256]; const char *given_group_id; int lock; } vdevice_t;
 typedef struct { uint8_t *bytes; size_t size; int type; } frame_t;
 typedef struct stream_t stream_t;
 typedef struct {
@@ -112,7 +112,11 @@ static int injected(const char *function) {
 
 static version_t claimed_version(void) {
     version_t version = { 4, 23, 0 };
+#ifdef STUB_VERSION
+    const char *text = STUB_VERSION;
+#else
     const char *text = getenv("STUB_HAILORT_VERSION");
+#endif
     if (text != NULL) sscanf(text, "%u.%u.%u", &version.major, &version.minor, &version.revision);
     return version;
 }

@@ -7,7 +7,13 @@ import { tellApart } from '../../../support/drawings.ts';
 import { type FixedClipOptions, fixedClip } from '../../../support/fixed-clip.ts';
 import { type PlayedNetwork, startPlayer } from '../../../support/hailo-player.ts';
 import { writeHef } from '../../../support/hef.ts';
-import { compileStub, type HailoStub, whyNoStub } from '../../../support/stub-hailort.ts';
+import {
+  compileBridgedStub,
+  compileStub,
+  type HailoStub,
+  whyNoBridge,
+  whyNoStub,
+} from '../../../support/stub-hailort.ts';
 import { temporaryFolder } from '../../../support/temporary.ts';
 import { VISION_MODEL, type VisionUnderTest, visionService } from '../../../support/vision-service.ts';
 
@@ -61,6 +67,27 @@ for (const { name, model, textEncoder, textsOnDevice } of CASES) {
     assert.equal(stub.log().filter((line) => line.startsWith('hailo_create_vdevice')).length, 1);
   });
 }
+
+test('drawings are told apart on a Hailo-10H, through the bridge', { skip: whyNoBridge() }, async (t) => {
+  const model = { hasText: true, hasPositions: true, architecture: 'HAILO10H' } as const;
+  const { service, stub } = await onDevice(t, { model, env: { PERCEPT_HAILO_TEXT_ENCODER: 'npu' } });
+  const { right, all } = await tellApart(service, 'prompts', VISION_MODEL);
+  t.diagnostic(`${right} of ${all}`);
+  assert.ok(right / all >= LEAST_ACCURACY, `${right} of ${all}`);
+  assert.equal(stub.log().filter((line) => line === 'c++ create_infer_model').length, 2);
+  assert.ok(!stub.log().some((line) => line.startsWith('MISUSE')));
+});
+
+test('a Hailo-10H without its bridge is told of with the remedy', { skip: whyNoBridge() }, async (t) => {
+  const model = { hasText: false, hasPositions: true, architecture: 'HAILO10H' } as const;
+  const { service } = await onDevice(t, { model, env: { PERCEPT_HAILO_BRIDGE: '/nowhere/bridge.so' } });
+  const { status, json } = await service.post('/v1/embed/text', { texts: ['a'], model: VISION_MODEL });
+  assert.equal(status, 503);
+  assert.match(
+    json.error!.message,
+    /there is none at \/nowhere\/bridge\.so\. Build it: percept hailo-bridge build/,
+  );
+});
 
 test('embeddings of a device and of the CPU are in one space', { skip }, async (t) => {
   const { service } = await onDevice(t, { model: { hasText: true, hasPositions: false }, env: {} });
@@ -129,7 +156,8 @@ async function onDevice(
   { model, isOtherText = false, image, env }: Setting,
 ): Promise<{ service: VisionUnderTest; stub: HailoStub }> {
   const folder = await temporaryFolder(t);
-  const stub = await compileStub(t);
+  const bridged = model.architecture === 'HAILO10H' ? await compileBridgedStub(t) : undefined;
+  const stub = bridged ?? (await compileStub(t));
   const fixed = await fixedClip(join(folder, 'model'), model);
   if (image !== undefined) {
     const group = {
@@ -153,7 +181,13 @@ async function onDevice(
   });
   const service = await visionService(t, {
     directory: fixed.directory,
-    env: { ...stub.env, STUB_HAILORT_PLAYER: player.socketPath, PERCEPT_HAILO_LIBRARY: stub.path, ...env },
+    env: {
+      ...stub.env,
+      STUB_HAILORT_PLAYER: player.socketPath,
+      PERCEPT_HAILO_LIBRARY: stub.path,
+      ...(bridged === undefined ? {} : { PERCEPT_HAILO_BRIDGE: bridged.bridge }),
+      ...env,
+    },
   });
   return { service, stub };
 }
