@@ -30,6 +30,7 @@ const PARTS = [
   'dist/src',
   'docs',
   'models',
+  'native',
   'templates',
 ];
 const ENTRY = 'dist/src/main.js';

@@ -46,6 +46,8 @@ test('what Percept itself needs at run time is what its lock file says, without 
 
 test('of ONNX Runtime only the libraries of this platform are installed', async () => {
   const { files } = await readProgram(ROOT);
+  // What is built on the machine of the service.
+  assert.ok(files.some(({ to }) => to === 'native/hailo-bridge/hailo-bridge.cpp'));
   const libraries = files
     .map(({ to }) => to)
     .filter((path) => /onnxruntime-node\/bin\/.*\.(so|node|dylib|dll)/.test(path));
