@@ -79,7 +79,10 @@ function describeGroup(group: Uint8Array): HefGroup {
   const sorted = sortedOutputs([group, whole, core]);
   const place = ({ name }: HefLayer) => (sorted.includes(name) ? sorted.indexOf(name) : sorted.length);
   return {
-    name: nameOf(bytesOf(group, 10)) || nameOf(bytesOf(bytesOf(whole, 1), 1)),
+    name:
+      nameOf(bytesOf(group, 10)) ||
+      nameOf(bytesOf(bytesOf(whole, 1), 1)) ||
+      nameOf(bytesOf(bytesOf(core, 1), 1)),
     inputs: layers.inputs.map(seen),
     outputs: layers.outputs.map(seen).sort((a, b) => place(a) - place(b)),
   };

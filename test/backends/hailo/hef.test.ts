@@ -114,12 +114,11 @@ test('layers are found in a core operation, in a layout, and where they are join
     ]),
   );
   const core = message([bytesField(3, context), bytesField(4, 'second'), bytesField(4, 'first')]);
+  const named = bytesField(1, message([bytesField(1, 'net')]));
   const inOperation = message([bytesField(8, message([bytesField(4, core)])), bytesField(10, 'net')]);
-  const inLayout = message([
-    bytesField(1, message([bytesField(1, 'net')])),
-    bytesField(7, message([bytesField(1, core)])),
-  ]);
-  for (const group of [inOperation, inLayout]) {
+  const inLayout = message([named, bytesField(7, message([bytesField(1, core)]))]);
+  const namedInLayout = message([bytesField(7, message([bytesField(1, message([named, core]))]))]);
+  for (const group of [inOperation, inLayout, namedInLayout]) {
     const file = withHeader(message([bytesField(2, group)]), new Uint8Array(0));
     const [found] = (await read(t, file)).groups;
     assert.equal(found!.name, 'net');
