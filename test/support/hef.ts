@@ -41,6 +41,8 @@ export interface SyntheticHef {
 }
 
 const MAGIC = 0x01484546;
+/** Chips that are half of another: their groups are described by layout only, and a file without layouts crashes 4.23. */
+const HALF_CHIPS: readonly number[] = [HEF_ARCHITECTURES.HAILO8L, HEF_ARCHITECTURES.HAILO15M];
 const HOST_TO_DEVICE = 0;
 const DEVICE_TO_HOST = 1;
 /** Orders of a layer in the file, and what the library calls them. */
@@ -80,12 +82,15 @@ export function describe({ groups, sdkVersion = '3.33.0', architecture }: Synthe
   );
   return message([
     bytesField(1, header),
-    ...groups.map((group, index) => bytesField(2, networkGroup(group, index))),
+    ...groups.map((group, index) => bytesField(2, networkGroup(group, { index, architecture }))),
     ...extensions.map((extension) => bytesField(5, extension)),
   ]);
 }
 
-function networkGroup({ name, inputs, outputs }: SyntheticGroup, index: number): Uint8Array {
+function networkGroup(
+  { name, inputs, outputs }: SyntheticGroup,
+  { index, architecture }: { readonly index: number; readonly architecture: SyntheticHef['architecture'] },
+): Uint8Array {
   const metadata = message([bytesField(1, name), varintField(2, index), varintField(5, 1)]);
   const layers = [
     ...inputs.map((layer, place) => edgeLayer(layer, HOST_TO_DEVICE, place)),
@@ -94,13 +99,20 @@ function networkGroup({ name, inputs, outputs }: SyntheticGroup, index: number):
   const context = message([
     bytesField(3, message([bytesField(1, 'context_0'), ...layers.map((layer) => bytesField(2, layer))])),
   ]);
-  return message([
+  const described = [
     bytesField(1, metadata),
     bytesField(2, message([])),
     bytesField(3, context),
     ...outputs.map((output) => bytesField(4, output.name)),
-    bytesField(10, name),
-  ]);
+  ];
+  const isHalf = HALF_CHIPS.includes(architectureNumber(architecture));
+  return message([...(isHalf ? [bytesField(7, layout(described))] : described), bytesField(10, name)]);
+}
+
+/** Which of the clusters of the whole chip it uses. */
+function layout(described: readonly Uint8Array[]): Uint8Array {
+  const clusters = message([varintField(1, 1)]);
+  return message([bytesField(1, message([...described])), bytesField(2, clusters)]);
 }
 
 function edgeLayer(layer: SyntheticLayer, direction: number, index: number): Uint8Array {
