@@ -18,7 +18,7 @@ export type HailoFormat = 'float32' | 'uint8';
 
 export interface HailoDevice {
   /**
-   * Configures the first network group of a HEF and opens its streams, which stay open. Throws `unsupported_model` for a file that is no
+   * Configures the first network group of a HEF (by name, if it has several) and opens its streams, which stay open. Throws `unsupported_model` for a file that is no
    * HEF or was compiled for another chip (told before the device sees it), and `not_runnable` for what the device refuses.
    */
   open(

@@ -18,7 +18,7 @@ import {
 } from './layouts.ts';
 import { checkFrameSize, checkOrders, type StreamOptions } from './network.ts';
 
-/** The first network group of a HEF, as the library describes it. */
+/** The first network group of a HEF by the library's order, which is that of their names, as the library describes it. */
 export interface GroupShape {
   readonly name: string;
   readonly inputs: readonly VstreamInfo[];

@@ -132,6 +132,17 @@ test('stub device: a HEF of another chip is refused before the library sees it',
   await device.close();
 });
 
+test('stub device: of several networks in a HEF, the first by name is opened', { skip }, async (t) => {
+  const stub = await stubDevice(t);
+  const device = await stub.open();
+  const network = await device.open(await stub.hef(PICTURE, { groups: [PICTURE, ADDER] }), FLOATS);
+  assert.equal(network.name, 'adder');
+  const [zero] = await network.run([new Float32Array([1, 2, 3, 4]), new Float32Array(4)]);
+  assert.equal(zero![0], 10);
+  await device.close();
+  assert.deepEqual(misuses(stub.log()), []);
+});
+
 test('stub device: what is no HEF, or none with plain frames, is refused', { skip }, async (t) => {
   const stub = await stubDevice(t);
   const device = await stub.open();

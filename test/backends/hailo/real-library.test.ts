@@ -1,6 +1,6 @@
 /**
  * Against a real libhailort that HAILORT_LIBRARY names, without a device: what our layouts and synthetic HEFs are to it. Measured with
- * 4.23.0. Its log goes nowhere if HAILORT_LOGGER_PATH is NONE, which these tests set before they load it.
+ * 4.23.0. It keeps no log file if HAILORT_LOGGER_PATH is NONE, which these tests set before they load it; errors it still writes to stderr.
  */
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
@@ -20,11 +20,12 @@ import { type HailoLibrary, openLibrary } from '../../../src/backends/hailo/libr
 import { describeGroup } from '../../../src/backends/hailo/streams.ts';
 import { scanDevices } from '../../../src/backends/hailo/vdevice.ts';
 import { readEnvironment } from '../../../src/config/environment.ts';
-import { writeHef } from '../../support/hef.ts';
+import { HEF_ARCHITECTURES, writeHef } from '../../support/hef.ts';
 import { temporaryFolder } from '../../support/temporary.ts';
 
 const path = readEnvironment()['HAILORT_LIBRARY'];
 const whyNot = path === undefined ? 'HAILORT_LIBRARY names no libhailort' : false;
+const NAMES_OF_CHIPS = Object.keys(HEF_ARCHITECTURES) as (keyof typeof HEF_ARCHITECTURES)[];
 const skip = whyNot || (existsSync('/dev/hailo0') ? 'these tests are for a machine without a device' : false);
 
 let library: HailoLibrary;
@@ -150,6 +151,27 @@ test('real libhailort: it reads our synthetic HEFs as we wrote them', { skip }, 
     }
   } finally {
     await calls().later('hailo_release_hef', hef);
+  }
+});
+
+test('real libhailort: it reads our HEFs for every chip, and gives groups in the order of their names', {
+  skip,
+}, async (t) => {
+  const folder = await temporaryFolder(t);
+  const groups = ['second', 'first'].map((name) => ({
+    name,
+    inputs: [{ name: `${name}/in`, shape: [1, 1, 4] as const }],
+    outputs: [{ name: `${name}/out`, shape: [1, 2, 4] as const }],
+  }));
+  for (const architecture of NAMES_OF_CHIPS) {
+    const file = join(folder, `${architecture}.hef`);
+    await writeFile(file, writeHef({ architecture, groups }));
+    const handle = Buffer.alloc(WORD_BYTES);
+    await calls().later('hailo_create_hef_file', handle, file);
+    const hef = wordAt(handle);
+    const { name, outputs } = describeGroup(calls(), hef);
+    await calls().later('hailo_release_hef', hef);
+    assert.deepEqual([architecture, name, outputs[0]!.name], [architecture, 'first', 'first/out']);
   }
 });
 

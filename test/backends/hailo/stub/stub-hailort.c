@@ -169,6 +169,8 @@ static int parse_line(hef_t *hef, const char *line) {
     return OK;
 }
 
+static int by_group(const void *a, const void *b) { return strcmp(((const group_t *)a)->name, ((const group_t *)b)->name); }
+
 int hailo_create_hef_file(hef_t **hef, const char *path) {
     NEED(hef != NULL && path != NULL, "hailo_create_hef_file");
     *hef = NULL;
@@ -193,6 +195,8 @@ int hailo_create_hef_file(hef_t **hef, const char *path) {
         int status = parse_line(made, line);
         if (status != OK) return status;
     }
+    /* As the real library, which lists and configures groups in the order of their names, not in that of the file. */
+    qsort(made->groups, made->count, sizeof made->groups[0], by_group);
     pthread_mutex_lock(&all);
     made->id = ++next_id;
     pthread_mutex_unlock(&all);
