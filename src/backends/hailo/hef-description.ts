@@ -38,6 +38,8 @@ const MAX_LAYERS = 1024;
 const MAX_CONTEXTS = 65_536;
 /** Of layers that are joined from others. */
 const MAX_DEPTH = 8;
+/** hailo8l and hailo15m, each half of another chip: HailoRT 4.23 reads their networks from layouts, and ends its process where there are none. */
+const READ_BY_LAYOUT = [3, 4];
 const MAX_DIMENSION = 2 ** 24;
 const MAX_NAME_BYTES = 256;
 const ORDERS = ['NHWC', 'NHCW', 'NC', 'FCR', 'BAYER_RGB', 'NHW', 'NMS', 'F8CR', 'RGB888'] as const;
@@ -48,8 +50,11 @@ export function describeHef(message: Uint8Array): HefDescription {
   const header = bytesOf(message, 1);
   const groups = allOf(message, 2, MAX_GROUPS);
   if (groups.length === 0) throw refused('It describes no network.');
+  const chip = numberOf(header, 1);
+  if (READ_BY_LAYOUT.includes(chip) && groups.some((group) => layoutsOf(wholeOf(group)).length === 0))
+    throw refused('It is for a chip whose networks are described by layouts, and it has none.');
   return {
-    chip: numberOf(header, 1),
+    chip,
     sdkVersion: sdkVersion(header),
     groups: groups.map(describeGroup),
   };
@@ -69,9 +74,8 @@ interface Layers {
 }
 
 function describeGroup(group: Uint8Array): HefGroup {
-  const operations = allOf(group, 8, MAX_LAYERS).map((operation) => bytesOf(operation, 4));
-  const whole = operations.find((core) => core.length > 0) ?? group;
-  const layout = allOf(whole, 7, MAX_LAYERS).map((partial) => bytesOf(partial, 1))[0];
+  const whole = wholeOf(group);
+  const [layout] = layoutsOf(whole);
   const core = contextsOf(whole).length > 0 || layout === undefined ? whole : layout;
   const layers = collectLayers(core);
   const isTurned = numberOf(bytesOf(core, 1), 3) === 1;
@@ -86,6 +90,16 @@ function describeGroup(group: Uint8Array): HefGroup {
     inputs: layers.inputs.map(seen),
     outputs: layers.outputs.map(seen).sort((a, b) => place(a) - place(b)),
   };
+}
+
+/** In later files a group is a list of operations, one of which is the network. */
+function wholeOf(group: Uint8Array): Uint8Array {
+  const operations = allOf(group, 8, MAX_LAYERS).map((operation) => bytesOf(operation, 4));
+  return operations.find((core) => core.length > 0) ?? group;
+}
+
+function layoutsOf(whole: Uint8Array): Uint8Array[] {
+  return allOf(whole, 7, MAX_LAYERS).map((partial) => bytesOf(partial, 1));
 }
 
 /** What each context says of its layers. */

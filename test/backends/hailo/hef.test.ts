@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
 import { type Hef, readHef } from '../../../src/backends/hailo/hef.ts';
 import { bytesField, floatField, message, varintField } from '../../../src/graphs/protobuf.ts';
-import { describe, withHeader, writeHef } from '../../support/hef.ts';
+import { describe, HEF_ARCHITECTURES, withHeader, writeHef } from '../../support/hef.ts';
 import { noise } from '../../support/noise.ts';
 import { temporaryFile, temporaryFolder } from '../../support/temporary.ts';
 
@@ -147,6 +147,7 @@ test('what is no HEF, cut off, or larger than it says is refused', async (t) => 
     [bytes.subarray(0, bytes.length - 1), /its header says \d+; copy it again/],
     [Buffer.concat([bytes, Buffer.from([0])]), /its header says/],
     [withHeader(Buffer.alloc(0), Buffer.alloc(0)), /describes no network/],
+    [withHeader(withoutLayouts(), Buffer.alloc(0)), /described by layouts, and it has none/],
     [withHeader(Buffer.alloc(64, 0xff), Buffer.alloc(0)), /description is damaged/],
   ];
   const later = Buffer.from(bytes);
@@ -223,3 +224,13 @@ test('no damage of a real layout crashes or hangs the reader', async (t) => {
     await readHef(path).catch((thrown: { code?: string }) => assert.equal(thrown.code, 'unsupported_model'));
   }
 });
+
+/** Of a chip whose library would end its process over that: the description for another, under its number. */
+function withoutLayouts(): Buffer {
+  const description = Buffer.from(describe({ groups: [DECODER], architecture: 'HAILO8P' }));
+  // Tag and length of the header, then the tag of the chip.
+  const chipAt = 3;
+  assert.equal(description[chipAt], HEF_ARCHITECTURES.HAILO8P);
+  description[chipAt] = HEF_ARCHITECTURES.HAILO8L;
+  return description;
+}
