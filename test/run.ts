@@ -23,7 +23,7 @@ let passed = 0;
 let failed = 0;
 let skipped = 0;
 // Model tests take both cores each; the others are mostly waiting.
-const stream = run({ files, concurrency: withModels ? 1 : 2, timeout: withModels ? 900_000 : 120_000 });
+const stream = run({ files, concurrency: withModels ? 1 : 2, timeout: withModels ? 900_000 : 300_000 });
 stream.on('test:pass', (event) => {
   if (isGroup(event)) return;
   if (event.skip !== undefined && event.skip !== false) skipped += 1;
