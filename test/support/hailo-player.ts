@@ -23,6 +23,7 @@ export interface Player {
 
 const UINT8 = 1;
 const FAILED = 0xffffffff;
+const BROKEN_OFF = ['ECONNRESET', 'EPIPE'];
 
 /**
  * Listens at `socketPath`. The process that uses the stub may be this one, as its calls wait in threads of their own: only a network that
@@ -39,8 +40,9 @@ export async function startPlayer(
     socket.once('close', () => open.delete(socket));
     // The stub breaks a connection off where it has waited for too long.
     socket.on('error', () => {});
-    serve(socket, networks, errors).catch((thrown: Error) => {
-      errors.push(thrown);
+    serve(socket, networks, errors).catch((thrown: NodeJS.ErrnoException) => {
+      // Whoever used the stub was ended in the middle of a frame.
+      if (!BROKEN_OFF.includes(thrown.code ?? '')) errors.push(thrown);
       socket.destroy();
     });
   }).listen(socketPath);
