@@ -10,12 +10,15 @@ export interface HailoFiles {
   readonly weights: readonly string[];
 }
 
-const HEF = /\.hef$/i;
-const DECODER = /decoder.*\.hef$/i;
-const ENCODER = /encoder.*\.hef$/i;
-const TEXT = /text.*\.hef$/i;
-const EMBEDDING = /^token_embedding.*\.npy$/i;
-const POSITIONS = /^(onnx_add_input|position).*\.npy$/i;
+/** What a file is, by the name that its maker gave it and that is kept. */
+export const HAILO_FILES = {
+  network: /\.hef$/i,
+  decoder: /decoder.*\.hef$/i,
+  encoder: /encoder.*\.hef$/i,
+  text: /text.*\.hef$/i,
+  embedding: /^token_embedding.*\.npy$/i,
+  positions: /^(onnx_add_input|position).*\.npy$/i,
+} as const;
 /** What Whisper's tokens are read from. */
 const WHISPER_FILES = ['tokenizer.json', 'config.json', 'generation_config.json', HAILO_SETTINGS_FILE];
 
@@ -25,23 +28,25 @@ export function chooseHailoFiles(
   origin: string,
   modelType: string | undefined,
 ): HailoFiles | undefined {
-  const networks = names.filter((name) => HEF.test(name)).sort();
+  const networks = names.filter((name) => HAILO_FILES.network.test(name)).sort();
   if (networks.length === 0) return undefined;
-  const rest = names.filter((name) => !HEF.test(name));
-  return networks.some((name) => DECODER.test(name))
+  const rest = names.filter((name) => !HAILO_FILES.network.test(name));
+  return networks.some((name) => HAILO_FILES.decoder.test(name))
     ? whisperFiles(networks, rest, origin)
     : clipFiles({ networks, names: rest, modelType }, origin);
 }
 
 function whisperFiles(networks: readonly string[], names: readonly string[], origin: string): HailoFiles {
-  const encoders = networks.filter((name) => ENCODER.test(name) && !DECODER.test(name));
+  const encoders = networks.filter(
+    (name) => HAILO_FILES.encoder.test(name) && !HAILO_FILES.decoder.test(name),
+  );
   if (networks.length !== 2 || encoders.length !== 1)
     throw refuse(
       origin,
       `holds ${networks.join(', ')}; one *encoder*.hef and one *decoder*.hef are expected`,
     );
-  const tables = names.filter((name) => EMBEDDING.test(name) || POSITIONS.test(name));
-  if (!tables.some((name) => EMBEDDING.test(name)))
+  const tables = names.filter((name) => HAILO_FILES.embedding.test(name) || HAILO_FILES.positions.test(name));
+  if (!tables.some((name) => HAILO_FILES.embedding.test(name)))
     throw refuse(origin, 'has no token_embedding*.npy, which Hailo publishes beside the networks');
   const small = names.filter((name) => WHISPER_FILES.includes(name));
   if (!small.includes('tokenizer.json') || !small.some((name) => /config\.json$/.test(name)))
@@ -61,7 +66,7 @@ function clipFiles(
   }: { networks: readonly string[]; names: readonly string[]; modelType: string | undefined },
   origin: string,
 ): HailoFiles {
-  const images = networks.filter((name) => !TEXT.test(name));
+  const images = networks.filter((name) => !HAILO_FILES.text.test(name));
   if (images.length !== 1 || networks.length > 2)
     throw refuse(
       origin,

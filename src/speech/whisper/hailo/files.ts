@@ -2,6 +2,7 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { AppError } from '../../../base/errors.ts';
+import { HAILO_FILES } from '../../../store/hailo-files.ts';
 
 export interface HailoWhisperFiles {
   readonly encoder: string;
@@ -25,9 +26,9 @@ export function filesIn(directory: string): HailoWhisperFiles {
     throw new AppError('unsupported_model', `${directory} has no ${what}. Pull or import the model again.`);
   };
   return {
-    encoder: need(/encoder.*\.hef$/i, 'compiled encoder (*encoder*.hef)'),
-    decoder: need(/decoder.*\.hef$/i, 'compiled decoder (*decoder*.hef)'),
-    embedding: need(/^token_embedding.*\.npy$/i, 'token embeddings (token_embedding*.npy)'),
-    positions: find(/^(onnx_add_input|position).*\.npy$/i),
+    encoder: need(HAILO_FILES.encoder, 'compiled encoder (*encoder*.hef)'),
+    decoder: need(HAILO_FILES.decoder, 'compiled decoder (*decoder*.hef)'),
+    embedding: need(HAILO_FILES.embedding, 'token embeddings (token_embedding*.npy)'),
+    positions: find(HAILO_FILES.positions),
   };
 }

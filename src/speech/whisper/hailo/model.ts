@@ -26,7 +26,7 @@ export type HailoWhisperLoadOptions = {
 
 /**
  * Tokens of a sequence from which on times are asked for. In shorter ones they take the room of words: with 24 tokens recordings need a
- * quarter more runs of the decoder, and no word is heard better (docs/benchmarks.md, "Hailo").
+ * fifth more runs of the decoder, and no word more is right (docs/benchmarks.md, "Hailo").
  */
 const ROOM_FOR_TIMES = 48;
 

@@ -21,11 +21,17 @@ export function createHailoWhisperBackend(
 ): SpeechBackend {
   const { prompt: _, ...kept } = defaults;
   const whisper = createWhisperBackend({ ...kept, beamSize: 1, conditionOnPreviousText: false }, audio);
+  /** By checkpoint: a network is looked at once, not for every request. */
+  const devices = new Map<string, string | undefined>();
   return {
     ...whisper,
     kind: 'whisper-hailo',
     converterVersion: CONVERTER_VERSION,
-    device: ({ directory }) => deviceOf(filesIn(directory).encoder, hailo),
+    async device({ directory, manifest: { checkpointHash } }) {
+      if (!devices.has(checkpointHash))
+        devices.set(checkpointHash, await deviceOf(filesIn(directory).encoder, hailo));
+      return devices.get(checkpointHash);
+    },
     loadOptions: ({ graphs, vad }) => ({ graphs, vad: vad!, hailo }) satisfies HailoWhisperLoadOptions, // it needs voice activity
     check(request, model) {
       checkRequest(request, model);

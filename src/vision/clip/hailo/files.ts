@@ -1,6 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { AppError } from '../../../base/errors.ts';
+import { HAILO_FILES } from '../../../store/hailo-files.ts';
 
 export interface HailoClipFiles {
   readonly image: string;
@@ -11,10 +12,10 @@ export interface HailoClipFiles {
 /** The compiled encoders of a model; the maker's names are kept. Throws `unsupported_model` when there is none for images. */
 export function filesIn(directory: string): HailoClipFiles {
   const networks = readdirSync(directory)
-    .filter((name) => /\.hef$/i.test(name))
+    .filter((name) => HAILO_FILES.network.test(name))
     .sort();
-  const image = networks.find((name) => !/text/i.test(name));
-  const text = networks.find((name) => /text/i.test(name));
+  const image = networks.find((name) => !HAILO_FILES.text.test(name));
+  const text = networks.find((name) => HAILO_FILES.text.test(name));
   if (image === undefined)
     throw new AppError(
       'unsupported_model',
